@@ -1,0 +1,68 @@
+"""Which network is meant, and whether the parameters that say so have a meaning together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+
+from convexnn.activations import PIECEWISE_LINEAR, STEPS
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a parallel network, as the estimators' parameters of the same names describe it.
+
+    Raises
+    ------
+    ValueError
+        If no network of this description exists or can be trained, naming the parameter.
+    """
+
+    depth: int = 2
+    activation: str = "relu"
+    architecture: str = "narrow"
+    width: int | tuple[int, ...] | None = None
+    negative_slope: float = 0.01
+    skip_connection: bool = False
+    dictionary: str = "auto"
+    max_breakpoints: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth == 2:
+            if self.max_breakpoints is not None:
+                raise ValueError("max_breakpoints has no use at depth=2, where all breakpoints cost O(N); leave it None")
+            return
+        if self.architecture in ("parallel", "tree") and self.activation not in STEPS:
+            raise ValueError(
+                f"architecture={self.architecture!r} beyond depth=2 needs activation='sign' or 'threshold', got "
+                f"{self.activation!r}; use architecture='narrow'"
+            )
+        if self.architecture == "symmetrized" and (self.activation != "relu" or self.depth != 3):
+            raise ValueError(
+                f"architecture='symmetrized' needs activation='relu' and depth=2 or 3, got activation="
+                f"{self.activation!r} and depth={self.depth}"
+            )
+        if self.architecture == "tree" and self.depth == 3:
+            raise ValueError("architecture='tree' needs depth >= 4; at depth=3 use architecture='parallel'")
+        self.widths()
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether units scale with their inputs."""
+        return self.activation in PIECEWISE_LINEAR
+
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths m_1, ..., m_{L-2} of a unit of sign or threshold neurons; (1, ..., 1) where it is narrow."""
+        layers = self.depth - 2
+        if self.architecture == "parallel":
+            if not isinstance(self.width, Integral):
+                raise ValueError(f"width must be an int for architecture='parallel', got {self.width!r}")
+            return (int(self.width), *(1,) * (layers - 1))
+        if self.architecture == "tree":
+            widths = self.width
+            if not isinstance(widths, (tuple, list)) or not all(isinstance(m, Integral) and m > 0 for m in widths):
+                raise ValueError(f"width must be a tuple of positive ints for architecture='tree', got {widths!r}")
+            if len(widths) != layers:
+                raise ValueError(f"width must hold depth - 2 = {layers} numbers for architecture='tree', got {widths!r}")
+            return tuple(int(m) for m in widths)
+        return (1,) * layers
