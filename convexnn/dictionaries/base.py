@@ -1,0 +1,112 @@
+"""What every dictionary offers: exact pricing, evaluation, the piecewise form and the weights of its features.
+
+A *dictionary* is the set of functions that one unit of a network can realise on the sorted distinct points of one
+input, up to a constant. It is never stored: a feature is a row of small integers that name data points (which points
+carry the biases, which signs the inner weights have), and the dictionary turns rows into numbers when asked.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Priced:
+    """The answer of a pricing sweep.
+
+    ``maximum`` is max |lam @ g(x)| over the whole dictionary. ``features`` holds, most violated first, a batch of rows
+    with |correlation| above the bound that was asked (none if there is no such feature), spread over the dictionary
+    rather than crowded at its maximum, and ``correlations`` their signed values lam @ g(x).
+    """
+
+    maximum: float
+    features: Rows
+    correlations: Array
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Features as right-continuous piecewise-linear functions, k features with q breakpoints each.
+
+    ``breakpoints`` (k, q) is non-decreasing along each row and may repeat a value. ``values`` (k, q + 1): column 0 is the
+    limit from the left at the first breakpoint, column i the value at breakpoint i - 1. ``slopes`` (k, q + 1): column i
+    holds on the piece that starts at breakpoint i - 1.
+    """
+
+    breakpoints: Array
+    values: Array
+    slopes: Array
+
+
+@dataclass(frozen=True)
+class Units:
+    """k sub-networks of one shape: ``weights[l]`` is (k, n_in, n_out), ``biases[l]`` is (k, n_out).
+
+    A unit computes h -> activation(h @ weights[l] + biases[l]) layer after layer; the last n_out is 1. The weights are
+    balanced for an outer weight of 1: a unit of coefficient z has gamma = |z| ** (1 / depth), inner weights times gamma,
+    biases of layer l (counted from 1) times gamma ** l, and outer weight sign(z) * gamma.
+    """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class SplineNorm:
+    """The norm of a dictionary in function space, for a linear spline f (theory section 4).
+
+    ``kink`` is the cost of a change of slope by one; ``coupled`` says that the sum of the two outer slopes is penalised
+    too, R(f) = max(kink * TV(f'), (TV(f') + |f'_first + f'_last|) / 2); ``flat`` that tails are flat, so that the ends of
+    the data have kinks as well.
+    """
+
+    kink: float
+    coupled: bool
+    flat: bool
+
+
+class Dictionary(ABC):
+    """The features of one input over its sorted distinct ``points``.
+
+    Attributes
+    ----------
+    points : ndarray of shape (N,)
+        Sorted and distinct.
+    exact : bool
+        Whether the finite dictionary contains an optimal unit for every dual vector, over all real weights and biases.
+    homogeneous : bool
+        True where a feature scales with x (ReLU, leaky ReLU, absolute value), False for sign and threshold.
+    kind : str
+        What its features are called, for example "ramp".
+    structured_solvers : tuple of str
+        The solvers that work in function space and know this dictionary's norm there (theory section 4).
+    """
+
+    points: Array
+    exact: bool
+    homogeneous: bool
+    kind: str
+    structured_solvers: tuple[str, ...] = ()
+
+    @abstractmethod
+    def price(self, lam: Array, bound: float, limit: int) -> Priced:
+        """Return the exact maximum of |lam @ g| and at most ``limit`` features above ``bound``; lam sums to zero."""
+
+    @abstractmethod
+    def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
+        """Return the (len(x), k) values at x of k features whose biases are taken from ``points`` (default: its own)."""
+
+    @abstractmethod
+    def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
+        """Return the exact piecewise-linear form of the features."""
+
+    @abstractmethod
+    def units(self, features: Rows, points: Array | None = None) -> Units:
+        """Return the weights of the sub-networks that realise the features, exactly and not up to a constant."""

@@ -1,0 +1,134 @@
+"""Depth 2 with ReLU, leaky ReLU or absolute value: ramps with breakpoints at the data (theory: two-layer networks)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convexnn.dictionaries.base import Array, Dictionary, Pieces, Priced, Rows, SplineNorm, Units
+
+
+class Ramps(Dictionary):
+    """Ramps sigma(x - a) and sigma(a - x), a at a data point, sigma(u) = max(u, 0) + slope * min(u, 0).
+
+    A feature is a row (i, d): the breakpoint a = points[i] and the direction d, 1 or -1. ReLU is slope 0, absolute value
+    slope -1; the absolute value is even, and with a skip connection a ramp and its mirror image span the same: then
+    d is always 1.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points,)
+        Sorted and distinct.
+    slope : float
+        The slope of the activation for negative arguments, -1 <= slope < 1.
+    skip : bool
+        Whether the network has a skip connection.
+    """
+
+    exact = True
+    homogeneous = True
+    kind = "ramp"
+    structured_solvers = ("spline",)
+
+    def __init__(self, points: Array, *, slope: float, skip: bool):
+        self.points = points
+        self.slope = slope
+        self.skip = skip
+        self.one_sided = skip or slope == -1.0
+        self.spline_norm = SplineNorm(1.0 / (1.0 - slope), coupled=not skip, flat=False)
+
+    def price(self, lam: Array, bound: float, limit: int) -> Priced:
+        from convexnn.kernels.sweeps import excursions, ramp_sums
+
+        sums = ramp_sums(self.points, lam)
+        # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
+        total = sums[0]
+        rows, correlations, maximum = [], [], 0.0
+        for direction in (1,) if self.one_sided else (1, -1):
+            curve = (1.0 - self.slope) * sums + (self.slope if direction == 1 else -1.0) * total
+            # on the data a ramp from the last point down is one from the first point up, which alone is offered: without
+            # the choice two networks, different outside the data, would be equally good
+            curve = curve[:-1]
+            maximum = max(maximum, float(np.abs(curve).max(initial=0.0)))
+            found = excursions(curve, bound)
+            rows.append(np.column_stack((found, np.full(found.size, direction))))
+            correlations.append(curve[found])
+        return most_violated(maximum, np.concatenate(rows), np.concatenate(correlations), limit)
+
+    def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
+        points = self.points if points is None else points
+        u = (x[:, None] - points[features[:, 0]]) * features[:, 1]
+        return np.where(u >= 0.0, u, self.slope * u)
+
+    def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
+        points = self.points if points is None else points
+        right = features[:, 1] == 1
+        slopes = np.column_stack((np.where(right, self.slope, -1.0), np.where(right, 1.0, -self.slope)))
+        return Pieces(points[features[:, :1]], np.zeros(slopes.shape), slopes)
+
+    def units(self, features: Rows, points: Array | None = None) -> Units:
+        points = self.points if points is None else points
+        direction = features[:, 1].astype(np.float64)
+        return Units((direction[:, None, None],), ((-direction * points[features[:, 0]])[:, None],))
+
+
+    def represent(self, knots: Rows, slopes: Array) -> tuple[Rows, Array, float, float, float]:
+        """Represent a linear spline by features of least norm (theory section 5).
+
+        Parameters
+        ----------
+        knots : ndarray of shape (k,)
+            Places among the points, the first and the last included.
+        slopes : ndarray of shape (k - 1,)
+            The slopes between them.
+
+        Returns
+        -------
+        features, coef, skip, left_slope, right_slope
+            Skip is 0.0 without skip connection. The outer slopes are those of the representation beyond the points.
+        """
+        kink = self.spline_norm.kink
+        z = kink * np.diff(slopes)
+        inner = np.column_stack((knots[1:-1], np.ones(z.size, np.int64)))
+        if self.skip:
+            used = z != 0.0
+            skip = float(slopes[0] - self.slope * z.sum())
+            return inner[used], z[used], skip, float(slopes[0]), float(slopes[-1])
+        ends = float(slopes[0] + slopes[-1])
+        reached = 0.0
+        if not self.one_sided:
+            # a right ramp adds (1 + slope) z to the sum of the outer slopes, a left one takes as much away
+            total, share = float(np.abs(z).sum()), 1.0 + self.slope
+            wanted = min(max(ends / share, -total), total)
+            right, left = _split(z, wanted)
+            z = np.concatenate((right, left))
+            inner = np.concatenate((inner, inner * [1, -1]))
+            reached = share * wanted
+        # what is left of it is linear on the data: a ramp that begins at the first point, with outer slopes 1 and 1
+        rest = 0.5 * (ends - reached)
+        rest = 0.0 if abs(rest) <= 1e-14 * (np.abs(slopes[0]) + np.abs(slopes[-1])) else rest
+        z, inner = np.append(z, rest), np.concatenate((inner, [[0, 1]]))
+        used = z != 0.0
+        return inner[used], z[used], 0.0, float(slopes[0] - rest / kink), float(slopes[-1])
+
+
+def _split(z: Array, wanted: float) -> tuple[Array, Array]:
+    """Split coefficients into right and left ramps of equal signs so that sum(right - left) is ``wanted``.
+
+    At most one is split in two. Upward kinks turn left from the left end on, downward ones from the right end on: a
+    valley then consists of its two slopes.
+    """
+    order = np.concatenate((np.flatnonzero(z > 0.0), np.flatnonzero(z < 0.0)[::-1]))
+    size = np.abs(z[order])
+    excess = np.clip(0.5 * (size.sum() - wanted) - (np.cumsum(size) - size), 0.0, size)
+    turned = np.empty(z.size)
+    turned[order] = excess
+    upward = z > 0.0
+    left = np.where(upward, turned, turned - np.abs(z))
+    right = np.where(upward, z - turned, -turned)
+    return right, left
+
+
+def most_violated(maximum: float, features: Rows, correlations: Array, limit: int) -> Priced:
+    """Order a batch by violation and cut it to ``limit``."""
+    order = np.argsort(-np.abs(correlations), kind="stable")[:limit]
+    return Priced(maximum, features[order].astype(np.int64, copy=False), correlations[order])

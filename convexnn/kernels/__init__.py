@@ -1,0 +1,1 @@
+"""Compiled loops: numbers and arrays only. Imported inside the first fit, because numba is slow to import."""

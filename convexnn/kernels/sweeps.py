@@ -1,0 +1,38 @@
+"""Sweeps over sorted points: the correlations of all ramps at once, and the excursions of a curve beyond a bound."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def ramp_sums(x, lam):
+    """Return F with F[i] = sum_n lam[n] * max(x[n] - x[i], 0), for sorted x."""
+    n = x.size
+    out = np.empty(n)
+    out[n - 1] = 0.0
+    tail = 0.0
+    for i in range(n - 2, -1, -1):
+        tail += lam[i + 1]
+        out[i] = out[i + 1] + tail * (x[i + 1] - x[i])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def excursions(curve, bound):
+    """Return the places of the extremes of every run of ``curve`` above ``bound`` or below its negative."""
+    found = np.empty(curve.size, np.int64)
+    count = 0
+    side = 0
+    for i in range(curve.size):
+        value = curve[i]
+        now = 1 if value > bound else (-1 if value < -bound else 0)
+        if now != 0:
+            if now != side:
+                found[count] = i
+                count += 1
+            elif abs(value) > abs(curve[found[count - 1]]):
+                found[count - 1] = i
+        side = now
+    return found[:count]

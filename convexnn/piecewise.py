@@ -1,0 +1,80 @@
+"""Exact piecewise-linear functions of one variable: the form in which a fitted network is read and evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexnn.dictionaries.base import Pieces
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear:
+    """A right-continuous piecewise-linear function of one real variable.
+
+    Piece ``i`` holds on ``[breakpoints[i - 1], breakpoints[i])``, where the function is
+    ``values[i] + slopes[i] * (x - anchors[i])``. Each piece has an anchor of its own, at its end, so that neither an
+    offset of x nor a long line of pieces costs accuracy.
+
+    Parameters
+    ----------
+    breakpoints : ndarray of shape (k,)
+        Strictly increasing, in the units of x.
+    anchors : ndarray of shape (k + 1,)
+        The point at which ``values`` holds, one for each piece.
+    values : ndarray of shape (k + 1,)
+        The value (for the first piece: its limit) at the anchor.
+    slopes : ndarray of shape (k + 1,)
+        The slope of each piece.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.piecewise import PiecewiseLinear
+    >>> ramp = PiecewiseLinear(np.array([2.0]), np.array([2.0, 2.0]), np.zeros(2), np.array([0.0, 1.0]))
+    >>> ramp([0.0, 2.0, 5.0]).tolist()
+    [0.0, 0.0, 3.0]
+    """
+
+    breakpoints: Array
+    anchors: Array
+    values: Array
+    slopes: Array
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Return the value at x, an array of any shape."""
+        x = np.asarray(x, dtype=np.float64)
+        piece = np.searchsorted(self.breakpoints, x, side="right")
+        return self.values[piece] + self.slopes[piece] * (x - self.anchors[piece])
+
+
+def superpose(pieces: Pieces, coef: Array, slope: float, center: float) -> PiecewiseLinear:
+    """Return ``sum_k coef[k] * piece_k(x) + slope * (x - center)`` as one function.
+
+    Slopes and values are accumulated from the leftmost breakpoint in extended precision: between neighbouring features
+    they nearly cancel.
+    """
+    if coef.size == 0:
+        flat = np.zeros(1)
+        return PiecewiseLinear(np.empty(0), np.array([center]), flat, np.array([slope]))
+    places = pieces.breakpoints
+    gaps = np.diff(places, axis=1)
+    turns = coef[:, None] * np.diff(pieces.slopes, axis=1)
+    jumps = np.diff(pieces.values, axis=1)
+    jumps[:, 1:] -= pieces.slopes[:, 1:-1] * gaps
+    # a continuous feature may show jumps of rounding size here
+    jumps[np.abs(jumps) <= 1e-13 * np.abs(pieces.values).max(axis=1, keepdims=True)] = 0.0
+    breakpoints, inverse = np.unique(places.ravel(), return_inverse=True)
+    turn = np.bincount(inverse, turns.ravel(), breakpoints.size)
+    jump = np.bincount(inverse, (coef[:, None] * jumps).ravel(), breakpoints.size)
+    slopes = np.cumsum(np.concatenate(([slope + np.dot(coef, pieces.slopes[:, 0])], turn)), dtype=np.longdouble)
+    first = pieces.values[:, 0] + pieces.slopes[:, 0] * (breakpoints[0] - places[:, 0])
+    start = np.dot(coef, first) + slope * (breakpoints[0] - center)
+    rises = np.concatenate(([0.0], slopes[1:-1] * np.diff(breakpoints))) + jump
+    values = start + np.concatenate(([0.0], np.cumsum(rises, dtype=np.longdouble)))
+    anchors = np.concatenate((breakpoints[:1], breakpoints))
+    return PiecewiseLinear(breakpoints, anchors, values.astype(np.float64), slopes.astype(np.float64))
