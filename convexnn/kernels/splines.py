@@ -1,0 +1,176 @@
+"""Loops of the spline solver: sums over segments, the restricted problem on the knots, pricing inside segments.
+
+A spline has K knots among the sorted points, the first and the last point always among them. Segment k lies between
+knots k and k + 1; a point inside it has the position t in (0, 1), u = 1 - t.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def segment_sums(x, y, w, knots, sums, stale):
+    """Fill, for the stale segments, the sums over interior points of (w u u, w u t, w t t, w y u, w y t)."""
+    for k in range(knots.size - 1):
+        if not stale[k]:
+            continue
+        left, right = knots[k], knots[k + 1]
+        start, length = x[left], x[right] - x[left]
+        uu = ut = tt = yu = yt = 0.0
+        for i in range(left + 1, right):
+            t = (x[i] - start) / length
+            u = 1.0 - t
+            wu, wt = w[i] * u, w[i] * t
+            uu += wu * u
+            ut += wu * t
+            tt += wt * t
+            yu += wu * y[i]
+            yt += wt * y[i]
+        sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4] = uu, ut, tt, yu, yt
+
+
+@njit(cache=True, nogil=True)
+def drop_knots(x, y, w, knots, signs, values, sums, dropped):
+    """Take knots out, in place, merging the sums of the segments beside them; return the number of knots left."""
+    last = 0
+    for k in range(1, knots.size):
+        # sums[last] covers everything from the last knot kept to knot k
+        if dropped[k]:
+            i = knots[k]
+            begin, end = x[knots[last]], x[knots[k + 1]]
+            r, q = (x[i] - begin) / (end - begin), (end - x[i]) / (end - begin)
+            uu, ut, tt, yu, yt = sums[last]
+            vv, vs, ss, zv, zs = sums[k]
+            # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
+            sums[last, 0] = uu + 2.0 * q * ut + q * q * (tt + vv + w[i])
+            sums[last, 1] = r * ut + q * r * (tt + vv + w[i]) + q * vs
+            sums[last, 2] = r * r * (tt + vv + w[i]) + 2.0 * r * vs + ss
+            sums[last, 3] = yu + q * (yt + zv + w[i] * y[i])
+            sums[last, 4] = r * (yt + zv + w[i] * y[i]) + zs
+        else:
+            last += 1
+            knots[last], signs[last], values[last] = knots[k], signs[k], values[k]
+            if k < knots.size - 1:
+                sums[last] = sums[k]
+    return last + 1
+
+
+@njit(cache=True, nogil=True)
+def fit_knots(x, y, w, knots, sums, forces, tied_left, tied_right):
+    """Solve for the values at the knots under given multipliers: a base and directions, ``forces`` (m, K).
+
+    The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
+    has the value of its neighbour: a flat tail. Row 0 of the result answers to the data and forces[0], the others
+    to the forces alone.
+    """
+    sides, size = forces.shape
+    diagonal, below, out = np.empty(size), np.empty(size), np.zeros((sides, size))
+    for k in range(size):
+        diagonal[k] = w[knots[k]]
+        out[0, k] = w[knots[k]] * y[knots[k]]
+    for k in range(size - 1):
+        diagonal[k] += sums[k, 0]
+        diagonal[k + 1] += sums[k, 2]
+        below[k + 1] = sums[k, 1]
+        out[0, k] += sums[k, 3]
+        out[0, k + 1] += sums[k, 4]
+        length = x[knots[k + 1]] - x[knots[k]]
+        for side in range(sides):
+            # equal multipliers at both ends cancel here, exactly, whatever the length
+            pull = (forces[side, k + 1] - forces[side, k]) / length
+            out[side, k] -= pull
+            out[side, k + 1] += pull
+    first, last = 0, size - 1
+    if tied_left:
+        diagonal[1] += diagonal[0] + 2.0 * below[1]
+        out[:, 1] += out[:, 0]
+        first = 1
+    if tied_right and last > first:
+        diagonal[last - 1] += diagonal[last] + 2.0 * below[last]
+        out[:, last - 1] += out[:, last]
+        last -= 1
+    for k in range(first + 1, last + 1):
+        factor = below[k] / diagonal[k - 1]
+        diagonal[k] -= factor * below[k]
+        for side in range(sides):
+            out[side, k] -= factor * out[side, k - 1]
+    for side in range(sides):
+        out[side, last] /= diagonal[last]
+        for k in range(last - 1, first - 1, -1):
+            out[side, k] = (out[side, k] - below[k + 1] * out[side, k + 1]) / diagonal[k]
+        for k in range(first):
+            out[side, k] = out[side, first]
+        for k in range(last + 1, size):
+            out[side, k] = out[side, last]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def price_segments(x, y, w, knots, values, forces, tied_left, tied_right, low, high, found, sides):
+    """Sweep F over all points, segment by segment, anchored at the knots, where F is known.
+
+    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with its side (-1 or 1).
+    Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error, mismatch).
+    The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots only.
+    """
+    count = 0
+    squares = mismatch = before = first = f = 0.0
+    least, greatest = low, high
+    extreme = 0.0
+    size = knots.size
+    for k in range(size - 1):
+        left, right = knots[k], knots[k + 1]
+        start, value = x[left], values[k]
+        length = x[right] - start
+        slope = (values[k + 1] - value) / length
+        moment = total = 0.0
+        for i in range(left + 1, right):
+            error = y[i] - value - slope * (x[i] - start)
+            pull = w[i] * error
+            squares += pull * error
+            moment += pull * (x[right] - x[i])
+            total += pull
+        at_knot = w[left] * (y[left] - value)
+        squares += at_knot * at_knot / w[left]
+        # the rate of F beyond a point is minus the sum of lam there: it jumps by lam at every point
+        f, rate = forces[k], (forces[k + 1] - forces[k] - moment) / length
+        if k == 0 and tied_left:
+            rate = at_knot
+            f = forces[1] - rate * length - moment
+        elif k == size - 2 and tied_right:
+            rate = -total - w[right] * (y[right] - values[k + 1])
+        if k == 0:
+            first = f
+        jump = rate - before - at_knot
+        mismatch += jump * jump / w[left]
+        side = 0
+        for i in range(left + 1, right):
+            f += rate * (x[i] - x[i - 1])
+            rate += w[i] * (y[i] - value - slope * (x[i] - start))
+            if f > high:
+                if side != 1:
+                    side = 1
+                    found[count], sides[count], extreme = i, 1, f
+                    count += 1
+                elif f > extreme:
+                    found[count - 1], extreme = i, f
+                greatest = max(greatest, f)
+            elif f < low:
+                if side != -1:
+                    side = -1
+                    found[count], sides[count], extreme = i, -1, f
+                    count += 1
+                elif f < extreme:
+                    found[count - 1], extreme = i, f
+                least = min(least, f)
+            else:
+                side = 0
+        f += rate * (x[right] - x[right - 1])
+        before = rate
+    at_knot = w[knots[-1]] * (y[knots[-1]] - values[-1])
+    squares += at_knot * at_knot / w[knots[-1]]
+    jump = -before - at_knot
+    mismatch += jump * jump / w[knots[-1]]
+    return count, least, greatest, first, f, squares, mismatch
