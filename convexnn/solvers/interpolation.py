@@ -1,0 +1,44 @@
+"""alpha = 0: among the networks that interpolate the (merged) data, the one of least norm; closed forms, one input.
+
+A linear spline through all points is the least in every norm of theory section 4, since these depend on the values at
+the points alone; so are steps. What is left is to represent it by features, and the slope of a skip connection beside steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexnn.duality import Problem, evaluate_gap
+from convexnn.solvers.solution import Solution
+from convexnn.solvers.spline import represent_spline
+
+Array = NDArray[np.float64]
+
+
+def interpolate(problem: Problem) -> Solution:
+    """Return the interpolant of least norm."""
+    dictionary = problem.dictionaries[0]
+    solvers = dictionary.structured_solvers
+    if len(problem.dictionaries) > 1 or not solvers:
+        raise ValueError(
+            "alpha=0 (the minimum-norm interpolant) is supported for one input and networks with a function-space norm; "
+            "use a small positive alpha"
+        )
+    x, y = problem.data.axes[0].points, problem.data.y
+    gap = evaluate_gap(problem, np.zeros(y.size), 0.0, limit=0)
+    if "spline" in solvers:
+        return represent_spline(problem, np.arange(y.size), y, gap, 1, "")
+    omega = _median_slope(x, y) if problem.skip else 0.0
+    features, coef = dictionary.represent(y - omega * x)
+    intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())
+    return Solution((features,), (coef,), intercept, np.array([omega]), gap, 1)
+
+
+def _median_slope(x: Array, y: Array) -> float:
+    """Minimise sum |dy - omega dx|: the median of the slopes between neighbours, weighted by dx."""
+    dx = np.diff(x)
+    slopes = np.diff(y) / dx
+    order = np.argsort(slopes)
+    weight = np.cumsum(dx[order])
+    return float(slopes[order[np.searchsorted(weight, 0.5 * weight[-1])]])

@@ -1,0 +1,109 @@
+"""Sign and threshold networks with one hidden layer: weighted total-variation denoising (theory section 4), exactly.
+
+With a skip connection f = g + omega x, and the total variation is that of g: the optimal value over g is a convex, piecewise
+quadratic function of omega whose derivative is minus the first moment of the dual point, found by Newton's method in a
+bracket. Newton's step is exact once the steps of g stay where they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexnn.duality import Problem, evaluate_gap, relative_gap
+from convexnn.solvers.solution import Solution
+
+Array = NDArray[np.float64]
+
+
+def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
+    """Solve the problem exactly; ``max_iter`` bounds the passes over the data, one without a skip connection."""
+    data, dictionary = problem.data, problem.dictionaries[0]
+    points, y, w = data.axes[0].points, data.y, data.w
+    penalty = float(problem.betas[0]) / dictionary.height
+    center = float(np.average(points, weights=w))
+    x = points - center
+    omega, n_iter = _find_slope(x, y, w, penalty, max_iter) if problem.skip else (0.0, 1)
+    steps = _steps(y - omega * x, w, penalty)
+    features, coef = dictionary.represent(steps)
+    cost = float(problem.betas[0]) * float(np.abs(coef).sum())
+    residual = y - omega * x - steps
+    lam = _dual_point(x if problem.skip else None, w, steps, w * residual, penalty)
+    gap = evaluate_gap(problem, residual, cost, lam=lam, paired=cost, limit=0)
+    status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
+    intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
+    return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status)
+
+
+def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
+    return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
+
+
+def _spread(per_level: Array, starts: NDArray[np.int64], size: int) -> Array:
+    return np.repeat(per_level, np.diff(np.append(starts, size)))
+
+
+def _steps(y: Array, w: Array, penalty: float) -> Array:
+    """Denoise, then set every level to what its points and its two steps say: exact to the last digits."""
+    from convexnn.kernels.total_variation import denoise
+
+    starts, signs = _levels(denoise(y, w, penalty))
+    levels = (np.add.reduceat(w * y, starts) + penalty * np.diff(signs)) / np.add.reduceat(w, starts)
+    return _spread(levels, starts, y.size)
+
+
+def _dual_point(x: Array | None, w: Array, steps: Array, lam: Array, penalty: float) -> Array:
+    """Correct lam, level by level, so that its sums from either end to a step are exactly the penalty.
+
+    With a skip connection its first moment is made to vanish too, as far as it can be inside the levels.
+    """
+    starts, signs = _levels(steps)
+    weight = np.add.reduceat(w, starts)
+    for _ in range(2):
+        off = -penalty * np.diff(signs) - np.add.reduceat(lam, starts)
+        lam = lam + w * _spread(off / weight, starts, lam.size)
+        if x is not None:
+            inside = x - _spread(np.add.reduceat(w * x, starts) / weight, starts, lam.size)
+            curvature = float(np.dot(w * inside, inside))
+            if curvature > 1e-20 * float(np.dot(w * x, x)):
+                lam = lam - w * inside * (float(np.dot(lam, x)) / curvature)
+    return lam
+
+
+def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> tuple[float, int]:
+    """Return the slope of the skip connection at which the first moment of the dual point vanishes; x has mean zero."""
+    below, above = -math.inf, math.inf
+    omega = float(np.dot(w * x, y) / np.dot(w * x, x))
+    reach = max(abs(omega), 1.0)
+    widths = [math.inf, math.inf]
+    for n_iter in range(1, max_iter + 1):
+        moment, curvature = _moment(x, y - omega * x, w, penalty)
+        if moment == 0.0:
+            break
+        below, above = (omega, above) if moment > 0.0 else (below, omega)
+        widths = [widths[1], above - below]
+        aim = omega + moment / curvature if curvature > 0.0 else math.inf
+        if math.isinf(widths[1]):
+            if not abs(aim - omega) <= reach:
+                aim = omega + math.copysign(reach, moment)
+            reach *= 4.0
+        elif not below < aim < above or widths[1] > 0.5 * widths[0]:
+            aim = below + 0.5 * (above - below)
+        if aim in (below, above, omega):
+            break
+        omega = aim
+    return omega, n_iter
+
+
+def _moment(x: Array, y: Array, w: Array, penalty: float) -> tuple[float, float]:
+    """Return the first moment of the dual point of the steps for y, and how fast it falls when y loses x."""
+    steps = _steps(y, w, penalty)
+    starts, _ = _levels(steps)
+    moment = float(np.dot(_dual_point(None, w, steps, w * (y - steps), penalty), x))
+    inside = x - _spread(np.add.reduceat(w * x, starts) / np.add.reduceat(w, starts), starts, x.size)
+    curvature = float(np.dot(w * inside, inside))
+    return moment, curvature if curvature > 1e-20 * float(np.dot(w * x, x)) else 0.0
