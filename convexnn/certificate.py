@@ -1,0 +1,77 @@
+"""The certificate of optimality that a user can ask for, recomputed from the fitted function alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexnn.duality import Violations, evaluate_gap, price, refitted_residual, relative_gap
+from convexnn.model import Feature, Model, list_features
+from convexnn.training import Training
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A bound on the distance to the best network of the architecture.
+
+    With lam the weighted residuals, any dual point theta * lam with theta * max |lam @ g| <= beta bounds the objective of
+    *every* network of the architecture from below by ``dual``; the fitted one attains ``primal``.
+
+    Attributes
+    ----------
+    primal, dual, gap : float
+        The objective of the fitted network, the lower bound, and their difference, in the units of the objective.
+    relative_gap : float
+        The gap relative to ``primal`` (or to 1e-8 of the constant fit's objective where that is more).
+    beta : float
+        The regularisation ``alpha * sum(w)``.
+    max_correlation : float
+        The largest |lam @ g| over all features g of the dictionary: at an exact optimum it is ``beta``.
+    feature : Feature or None
+        The feature where it is attained; None where there is no feature.
+    exact : bool
+        Whether the dictionary is complete, so that the bound holds over all real weights and biases.
+    """
+
+    primal: float
+    dual: float
+    gap: float
+    relative_gap: float
+    beta: float
+    max_correlation: float
+    feature: Feature | None
+    exact: bool
+
+
+def certify_fit(training: Training, model: Model) -> Certificate:
+    """Certify the function of a model on the data of its training, from its predictions."""
+    problem, data = training.problem, training.problem.data
+    shift = model.offset - data.y_center
+    fit = shift + sum(axis.gather(f(axis.origin)) for axis, f in zip(data.axes, model.pieces, strict=True))
+    fit = fit / data.y_scale
+    residual = refitted_residual(problem, problem.free_basis(), fit)
+    beta = training.alpha * float(data.w.sum()) * data.w_scale
+    penalty = beta * float(np.abs(model.coef).sum()) / data.objective_scale
+    gap = evaluate_gap(problem, residual, penalty, limit=0)
+    best = price(problem, data.w * residual, limit=1, slack=gap.violations.maximum * (1.0 - 1e-9) - 1.0)
+    return Certificate(
+        primal=(gap.primal + data.constant) * data.objective_scale,
+        dual=(gap.dual + data.constant) * data.objective_scale,
+        gap=gap.gap * data.objective_scale,
+        relative_gap=relative_gap(problem, gap),
+        beta=beta,
+        max_correlation=gap.violations.maximum * beta,
+        feature=_strongest(training, best),
+        exact=all(dictionary.exact for dictionary in problem.dictionaries),
+    )
+
+
+def _strongest(training: Training, best: Violations) -> Feature | None:
+    """Describe the feature of largest correlation among a batch of at most one an input."""
+    ratios = [np.abs(r).max(initial=0.0) for r in best.ratios]
+    j = int(np.argmax(ratios))
+    if ratios[j] == 0.0:
+        return None
+    empty = [rows[:0] if i != j else rows[:1] for i, rows in enumerate(best.features)]
+    return list_features(training.problem, tuple(empty))[0]

@@ -1,0 +1,174 @@
+"""The optimal network, rebuilt from the solution of the Lasso (theory section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexnn.activations import STEPS, activate
+from convexnn.dictionaries.base import Units
+
+Array = NDArray[np.float64]
+CHUNK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained parallel network: frozen weights, callable on X.
+
+    The network is a sum of units, each a sub-network that reads one input feature; ``coefs`` and ``intercepts`` give the
+    same weights as block-diagonal matrices in the shapes of :class:`sklearn.neural_network.MLPRegressor`.
+
+    Parameters
+    ----------
+    activation : {"relu", "leaky_relu", "abs", "sign", "threshold"}
+        The hidden activation; ``sign(0) = threshold(0) = 1``.
+    negative_slope : float
+        The slope of leaky ReLU for negative arguments.
+    n_features_in : int
+        The number of inputs.
+    inputs : ndarray of shape (n_units,)
+        The input that each unit reads.
+    units : Units
+        The weights of the hidden layers, balanced with the outer weights.
+    outer : ndarray of shape (n_units,)
+        The weights of the output layer.
+    intercept : float
+        The bias of the output.
+    skip_coef : ndarray of shape (n_features_in,) or None
+        The linear skip connection.
+
+    Notes
+    -----
+    Source: *A Library of Mirrors* (arXiv 2403.01046), the reconstruction theorems; penalty of layer-wise norm ``depth``.
+
+    Examples
+    --------
+    >>> from convexnn import ConvexNNRegressor
+    >>> from convexnn.datasets import load_bounce
+    >>> X, y = load_bounce(return_X_y=True)
+    >>> network = ConvexNNRegressor(alpha=0.01).fit(X, y).network_
+    >>> [w.shape for w in network.coefs]
+    [(1, 2), (2, 1)]
+    """
+
+    activation: str
+    negative_slope: float
+    n_features_in: int
+    inputs: NDArray[np.int64]
+    units: Units
+    outer: Array
+    intercept: float
+    skip_coef: Array | None
+
+    @property
+    def depth(self) -> int:
+        """The number of layers of weights."""
+        return len(self.units.weights) + 1
+
+    @property
+    def n_neurons(self) -> int:
+        """The number of hidden neurons, all layers together."""
+        return sum(biases.size for biases in self.units.biases)
+
+    @property
+    def coefs(self) -> list[Array]:
+        """The weight matrices, each of shape (n_in, n_out)."""
+        first = self.units.weights[0]
+        count, _, width = first.shape
+        matrix = np.zeros((self.n_features_in, count, width))
+        matrix[self.inputs, np.arange(count)] = first[:, 0]
+        matrices = [matrix.reshape(self.n_features_in, count * width)]
+        for weights in self.units.weights[1:]:
+            _, n_in, n_out = weights.shape
+            block = np.zeros((count, n_in, count, n_out))
+            block[np.arange(count), :, np.arange(count)] = weights
+            matrices.append(block.reshape(count * n_in, count * n_out))
+        return [*matrices, self.outer[:, None].copy()]
+
+    @property
+    def intercepts(self) -> list[Array]:
+        """The bias vectors, each of shape (n_out,)."""
+        return [biases.ravel() for biases in self.units.biases] + [np.array([self.intercept])]
+
+    def __call__(self, X: ArrayLike) -> Array:
+        """Run the network, layer by layer, on X of shape (n_samples, n_features_in)."""
+        X = np.asarray(X, dtype=np.float64)
+        widest = max((biases.size for biases in self.units.biases), default=1)
+        rows = max(1, CHUNK // max(widest, 1))
+        out = [self._forward(X[start : start + rows]) for start in range(0, len(X), rows)]
+        return np.concatenate(out) if out else np.empty(0)
+
+    def _forward(self, X: Array) -> Array:
+        hidden = X[:, self.inputs, None]
+        for weights, biases in zip(self.units.weights, self.units.biases, strict=True):
+            hidden = np.einsum("nki,kio->nko", hidden, weights) + biases
+            hidden = activate(hidden, self.activation, self.negative_slope)
+        out = hidden[:, :, 0] @ self.outer + self.intercept
+        return out if self.skip_coef is None else out + X @ self.skip_coef
+
+    def penalty(self) -> float:
+        """Return what the weights cost at beta = 1.
+
+        ``(sum |w| ** depth) / depth`` over all weights of hidden and output layers; for sign and threshold, whose inner
+        weights have no scale, the sum of the absolute outer weights.
+        """
+        if self.activation in STEPS:
+            return float(np.abs(self.outer).sum())
+        depth = self.depth
+        total = (np.abs(self.outer) ** depth).sum()
+        return float(total + sum((np.abs(weights) ** depth).sum() for weights in self.units.weights)) / depth
+
+    def objective(self, X: ArrayLike, y: ArrayLike, alpha: float, sample_weight: ArrayLike | None = None) -> float:
+        """Return the regularised training objective of these weights, the non-convex one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            Targets.
+        alpha : float
+            Regularisation per unit of sample weight: ``beta = alpha * sum(sample_weight)``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, ones if None.
+
+        Returns
+        -------
+        float
+            ``sum(w * (y - f(X)) ** 2) / 2 + beta * penalty()``.
+        """
+        residual = np.asarray(y, dtype=np.float64) - self(X)
+        w = np.ones(residual.shape) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(0.5 * np.dot(w * residual, residual) + alpha * w.sum() * self.penalty())
+
+
+def rebuild(units: tuple[Units, ...], coef: tuple[Array, ...], activation: str) -> tuple[Units, Array, NDArray[np.int64]]:
+    """Join the units of all inputs and balance them with their coefficients: (units, outer weights, inputs).
+
+    For a homogeneous activation all layers of a unit of coefficient z get equal norms, gamma = |z| ** (1 / depth) times
+    those for z = 1; sign and threshold units keep their inner weights and carry z outside.
+    """
+    inputs = np.repeat(np.arange(len(units)), [z.size for z in coef])
+    z = np.concatenate(coef)
+    depth = len(units[0].weights) + 1
+    gamma = np.ones(z.size) if activation in STEPS else np.abs(z) ** (1.0 / depth)
+    weights, biases = [], []
+    for layer in range(depth - 1):
+        joined = _stack([unit.weights[layer] for unit in units])
+        weights.append(joined * gamma[:, None, None])
+        biases.append(_stack([unit.biases[layer] for unit in units]) * (gamma ** (layer + 1))[:, None])
+    outer = z if activation in STEPS else np.sign(z) * gamma
+    return Units(tuple(weights), tuple(biases)), outer, inputs
+
+
+def _stack(blocks: list[Array]) -> Array:
+    """Join blocks along the first axis, padding the others with zeros: a neuron without outgoing weight does nothing."""
+    shape = np.max([block.shape[1:] for block in blocks], axis=0)
+    padded = [
+        np.pad(block, [(0, 0), *((0, full - size) for full, size in zip(shape, block.shape[1:], strict=True))])
+        for block in blocks
+    ]
+    return np.concatenate(padded)

@@ -1,0 +1,71 @@
+"""From canonical data and an architecture to a certified solution: alpha, critical alpha, special cases, solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convexnn.architecture import Architecture
+from convexnn.canonical import CanonicalData
+from convexnn.dictionaries import build_dictionary
+from convexnn.duality import Problem, critical_ratio, evaluate_gap, null_fit, refitted_residual
+from convexnn.solvers import choose, solve
+from convexnn.solvers.solution import Solution
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came out of training: the problem at its alpha, its solution, and the solver that found it."""
+
+    problem: Problem
+    solution: Solution
+    spec: Architecture
+    alpha: float
+    alpha_max: float
+    solver: str
+
+
+def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
+    """Return the problem at alpha = 1."""
+    dictionaries = tuple(build_dictionary(spec, axis.points) for axis in data.axes)
+    betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
+    return Problem(data, dictionaries, betas, spec.skip_connection)
+
+
+def train(
+    data: CanonicalData,
+    spec: Architecture,
+    *,
+    alpha: float | str,
+    solver: str,
+    tol: float,
+    max_iter: int,
+    start: Solution | None = None,
+) -> Training:
+    """Solve at ``alpha``, or at a hundredth of the critical one for "auto"."""
+    unit = make_problem(data, spec)
+    solver = choose(unit, solver)
+    alpha_max = critical_ratio(unit, unit.free_basis())
+    if alpha == "auto":
+        alpha = alpha_max / 100.0
+    alpha = float(alpha)
+    if alpha == 0.0 and alpha_max > 0.0:
+        from convexnn.solvers.interpolation import interpolate
+
+        return Training(unit, interpolate(unit), spec, alpha, alpha_max, "interpolation")
+    problem = replace(unit, betas=alpha * unit.betas)
+    if alpha >= alpha_max:
+        return Training(problem, null_solution(problem), spec, alpha, alpha_max, solver)
+    solution = solve(problem, solver=solver, tol=tol, max_iter=max_iter, start=start)
+    return Training(problem, solution, spec, alpha, alpha_max, solver)
+
+
+def null_solution(problem: Problem) -> Solution:
+    """Return the network without units: optimal for every alpha from the critical one on."""
+    basis = problem.free_basis()
+    fit = null_fit(problem, basis)
+    gap = evaluate_gap(problem, refitted_residual(problem, basis, fit), 0.0, limit=0)
+    empty = gap.violations.features
+    intercept, skip = problem.free_coefficients(fit)
+    return Solution(empty, tuple(np.empty(0) for _ in empty), intercept, skip, gap, 1)
