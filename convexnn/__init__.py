@@ -1,0 +1,9 @@
+"""Neural networks on low-dimensional data, trained to certified global optimality, as scikit-learn estimators."""
+
+from convexnn._regressor import ConvexNNRegressor
+from convexnn.network import Network
+from convexnn._regressor import alpha_max
+
+__version__ = "0.1.0"
+
+__all__ = ["ConvexNNRegressor", "Network", "alpha_max"]

@@ -1,0 +1,222 @@
+"""What all estimators share: the parameters, from validated data to a certified model, and how to look at it."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from convexnn.architecture import Architecture
+from convexnn.canonical import CanonicalData, canonicalize
+from convexnn.certificate import Certificate, certify_fit
+from convexnn.duality import relative_gap
+from convexnn.model import Model, build_model
+from convexnn.solvers import SOLVERS
+from convexnn.training import Training, train
+
+
+class BaseConvexNN(BaseEstimator):
+    """The parameters, training and inspection that :class:`convexnn.ConvexNNRegressor` documents."""
+
+    _parameter_constraints: dict = {
+        "depth": [Interval(Integral, 2, None, closed="left")],
+        "activation": [StrOptions({"relu", "leaky_relu", "abs", "sign", "threshold"})],
+        "architecture": [StrOptions({"narrow", "symmetrized", "parallel", "tree"})],
+        "width": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "negative_slope": [Interval(Real, 0.0, 1.0, closed="left")],
+        "skip_connection": ["boolean"],
+        "alpha": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
+        "loss": [StrOptions({"squared"})],
+        "quantile": [Interval(Real, 0.0, 1.0, closed="neither")],
+        "huber_delta": [Interval(Real, 0.0, None, closed="neither")],
+        "dictionary": [StrOptions({"auto", "exact", "data"})],
+        "max_breakpoints": [Interval(Integral, 2, None, closed="left"), None],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "tol": [Interval(Real, 0.0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        depth=2,
+        *,
+        activation="relu",
+        architecture="narrow",
+        width=None,
+        negative_slope=0.01,
+        skip_connection=False,
+        alpha="auto",
+        loss="squared",
+        quantile=0.5,
+        huber_delta=1.35,
+        dictionary="auto",
+        max_breakpoints=None,
+        solver="auto",
+        tol=1e-6,
+        max_iter=1000,
+        warm_start=False,
+        verbose=0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.depth = depth
+        self.activation = activation
+        self.architecture = architecture
+        self.width = width
+        self.negative_slope = negative_slope
+        self.skip_connection = skip_connection
+        self.alpha = alpha
+        self.loss = loss
+        self.quantile = quantile
+        self.huber_delta = huber_delta
+        self.dictionary = dictionary
+        self.max_breakpoints = max_breakpoints
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _canonical(self, X, y, sample_weight, homogeneous) -> CanonicalData:
+        """Check the data and bring them into canonical form."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        y = y.astype(np.float64, copy=False)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            if sample_weight.min() < 0.0:
+                raise ValueError("Negative values in data passed to `sample_weight`.")
+            if not sample_weight.any():
+                raise ValueError("All values of `sample_weight` are zero.")
+        return canonicalize(X, y, sample_weight, order_only=not homogeneous)
+
+    def _architecture(self) -> Architecture:
+        """Return what the parameters describe; an error where they have no meaning together."""
+        return Architecture(
+            self.depth,
+            self.activation,
+            self.architecture,
+            self.width,
+            self.negative_slope,
+            bool(self.skip_connection),
+            self.dictionary,
+            self.max_breakpoints,
+        )
+
+    def _train(self, data: CanonicalData, spec: Architecture) -> None:
+        """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
+        training = train(data, spec, alpha=self.alpha, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
+        self._keep(training, build_model(training.problem, training.solution, spec))
+        if not self.converged_:
+            warnings.warn(
+                f"The relative duality gap is {self.dual_gap_:.3g}, more than tol={self.tol:g}, after {self.n_iter_} "
+                f"iterations: {training.solution.status}.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _keep(self, training: Training, model: Model) -> None:
+        """Set the fitted attributes."""
+        solution, data = training.solution, training.problem.data
+        self.alpha_, self.alpha_max_, self.solver_ = training.alpha, training.alpha_max, training.solver
+        self.coef_, self.features_ = model.coef, model.features
+        self.network_, self.n_neurons_ = model.network, model.network.n_neurons
+        self.intercept_ = model.network.intercept
+        self.skip_coef_ = np.zeros(self.n_features_in_) if model.network.skip_coef is None else model.network.skip_coef
+        self.breakpoints_ = [f.breakpoints for f in model.pieces]
+        self.slopes_ = [f.slopes for f in model.pieces]
+        self.objective_ = (solution.gap.primal + data.constant) * data.objective_scale
+        self.dual_gap_ = relative_gap(training.problem, solution.gap)
+        self.exact_ = all(dictionary.exact for dictionary in training.problem.dictionaries)
+        self.converged_ = self.dual_gap_ <= self.tol
+        self.n_iter_ = solution.n_iter
+        self._offset, self._pieces = model.offset, model.pieces
+        self._training, self._model = training, model
+
+    def get_network_weights(self):
+        """Return the weights of the optimal network.
+
+        Returns
+        -------
+        coefs : list of ndarray of shape (n_in, n_out)
+            One matrix a layer, as in :class:`sklearn.neural_network.MLPRegressor`.
+        intercepts : list of ndarray of shape (n_out,)
+            One bias vector a layer.
+        skip_coef : ndarray of shape (n_features_in_,) or None
+            The linear skip connection.
+
+        Examples
+        --------
+        >>> from convexnn import ConvexNNRegressor
+        >>> coefs, intercepts, skip = ConvexNNRegressor(alpha=0).fit([[0], [1], [2]], [0, 0, 1]).get_network_weights()
+        >>> coefs[0] @ coefs[1]
+        array([[1.]])
+        """
+        check_is_fitted(self)
+        skip = self.network_.skip_coef
+        return self.network_.coefs, self.network_.intercepts, None if skip is None else skip.copy()
+
+    def certify(self) -> Certificate:
+        """Recompute the certificate of optimality from the predictions on the training data.
+
+        Returns
+        -------
+        Certificate
+            Objective, lower bound and gap; the largest correlation of the residuals with a feature, and which.
+
+        Examples
+        --------
+        >>> from convexnn import ConvexNNRegressor
+        >>> from convexnn.datasets import load_mcycle
+        >>> certificate = ConvexNNRegressor().fit(*load_mcycle(return_X_y=True)).certify()
+        >>> bool(certificate.relative_gap <= 1e-6), certificate.exact
+        (True, True)
+        """
+        check_is_fitted(self)
+        return certify_fit(self._training, self._model)
+
+    def summary(self) -> str:
+        """Return a short description of the fit: the architecture, the certificate, and the active features.
+
+        Returns
+        -------
+        str
+            Several lines; at most the twenty features of largest coefficient are listed.
+
+        Examples
+        --------
+        >>> from convexnn import ConvexNNRegressor
+        >>> from convexnn.datasets import load_bounce
+        >>> model = ConvexNNRegressor(alpha=0).fit(*load_bounce(return_X_y=True))
+        >>> print(model.summary().splitlines()[-1])
+              3.25  ramp of x0 at 6
+        """
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
+        kept = np.sort(np.argsort(-np.abs(self.coef_), kind="stable")[:20])
+        lines = [
+            f"{self.activation} network, depth {self.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
+            f"({self.alpha_ / self.alpha_max_ if self.alpha_max_ else np.inf:.3g} of the critical one)",
+            f"objective {self.objective_:.9g}, relative duality gap {self.dual_gap_:.2g}"
+            + ("" if self.exact_ else " over the dictionary used, not over all biases"),
+            f"{'coefficient':>10}  feature",
+            f"{self.intercept_:10.6g}  constant",
+            *(f"{slope:10.6g}  {name}, skip connection" for slope, name in zip(self.skip_coef_, names) if slope),
+        ]
+        for k in kept:
+            feature = self.features_[k]
+            places = ", ".join(f"{place:.6g}" for place in feature.breakpoints)
+            lines.append(f"{self.coef_[k]:10.6g}  {feature.kind} of {names[feature.input]} at {places}")
+        if kept.size < self.coef_.size:
+            lines.append(f"... and {self.coef_.size - kept.size} more")
+        return "\n".join(lines)

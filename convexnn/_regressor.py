@@ -1,0 +1,204 @@
+"""ConvexNNRegressor: networks trained to certified global optimality, as a scikit-learn regressor."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from convexnn._base import BaseConvexNN
+from convexnn.duality import critical_ratio
+from convexnn.training import make_problem
+
+
+class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
+    """Neural network regression on one or a few inputs, trained to certified global optimality.
+
+    The network is a parallel network of ``depth`` layers of weights: a sum of units, each a sub-network that reads one
+    input. Training it is equivalent to a convex Lasso over an explicit dictionary of features; the Lasso is solved, with
+    a duality gap that bounds the distance to the best network of the architecture over all real weights and biases, and
+    the network is rebuilt from its solution.
+
+    The objective is ``sum(w * (y - f(X)) ** 2) / 2 + beta * penalty`` with ``beta = alpha * sum(w)``; the penalty is
+    ``(sum |weights| ** depth) / depth``, biases and skip connection free (sign and threshold: the sum of the absolute
+    outer weights).
+
+    Parameters
+    ----------
+    depth : int, default=2
+        The number of layers of weights: 2 is one hidden layer.
+    activation : {"relu", "leaky_relu", "abs", "sign", "threshold"}, default="relu"
+        The activation of the hidden layers.
+    architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
+        The shape of the units. At depth 2 all are the same.
+    width : int or tuple of int, default=None
+        The hidden width of parallel units, or the widths of a tree. Not used at depth 2.
+    negative_slope : float, default=0.01
+        The slope of leaky ReLU for negative arguments, in [0, 1).
+    skip_connection : bool, default=False
+        Whether the network has an unpenalised linear connection from input to output.
+    alpha : float or "auto", default="auto"
+        The regularisation, as in :class:`sklearn.linear_model.Lasso`, in units of y times x (y for sign and threshold).
+        "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant (one input only).
+    loss : {"squared"}, default="squared"
+        The loss.
+    quantile : float, default=0.5
+        Not used by the squared loss.
+    huber_delta : float, default=1.35
+        Not used by the squared loss.
+    dictionary : {"auto", "exact", "data"}, default="auto"
+        The candidate biases: the complete finite set, or those at training points. The same at depth 2.
+    max_breakpoints : int, default=None
+        The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
+    solver : {"auto", "coordinate_descent", "spline", "total_variation"}, default="auto"
+        "coordinate_descent" works for all dictionaries; "spline" (ReLU, leaky ReLU, absolute value) and
+        "total_variation" (sign, threshold) are fast methods in function space for one input.
+    tol : float, default=1e-6
+        The relative duality gap to reach.
+    max_iter : int, default=1000
+        The largest number of pricing sweeps over the dictionary.
+    warm_start : bool, default=False
+        Whether to start from the last solution where the data are the same.
+    verbose : int, default=0
+        Not used at depth 2.
+    n_jobs : int, default=None
+        Not used at depth 2.
+    random_state : int, RandomState instance or None, default=None
+        Not used: the fit is deterministic.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha used.
+    alpha_max_ : float
+        The least alpha for which the optimal network has no units.
+    coef_ : ndarray of shape (n_active,)
+        The coefficients z of the active features, in the units of y per unit of x (sign and threshold: of y).
+    features_ : sequence of Feature
+        The active features: kind, input, breakpoints, signs.
+    intercept_ : float
+        The bias of the output.
+    skip_coef_ : ndarray of shape (n_features_in_,)
+        The skip connection, zeros without one.
+    breakpoints_, slopes_ : list of ndarray
+        For each input the exact piecewise-linear form: k breakpoints and k + 1 slopes.
+    network_ : Network
+        The optimal network.
+    n_neurons_ : int
+        The number of hidden neurons.
+    objective_ : float
+        The objective, on the rows as given.
+    dual_gap_ : float
+        The duality gap relative to ``objective_`` (or to 1e-8 of the constant fit's objective where that is more).
+    exact_ : bool
+        Whether the gap holds against every network of the architecture, over all real weights and biases.
+    converged_ : bool
+        Whether ``dual_gap_ <= tol``.
+    n_iter_ : int
+        The number of pricing sweeps.
+    solver_ : str
+        The solver used.
+    n_features_in_ : int
+        The number of inputs.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had string column names.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data are not valid; nothing is computed then.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``tol`` was not reached, with the gap and what to do.
+
+    Notes
+    -----
+    Source: Zeger, Wang, Mishkin, Ergen, Candes and Pilanci, *A Library of Mirrors* (arXiv 2403.01046).
+
+    Examples
+    --------
+    >>> from convexnn import ConvexNNRegressor
+    >>> from convexnn.datasets import load_mcycle
+    >>> X, y = load_mcycle(return_X_y=True)
+    >>> model = ConvexNNRegressor(alpha=2.0).fit(X, y)
+    >>> bool(model.dual_gap_ <= 1e-6)
+    True
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Train the network to global optimality.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs; every unit of the network reads one of them.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; a row of weight zero might as well not be there.
+
+        Returns
+        -------
+        self : ConvexNNRegressor
+            The fitted estimator.
+        """
+        spec = self._architecture()
+        self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
+        return self
+
+    def predict(self, X):
+        """Return the fitted function at X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The predictions, from the piecewise-linear form of the network; outside the data the outer pieces go on.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return sum((f(x) for f, x in zip(self._pieces, X.T, strict=True)), start=np.full(len(X), self._offset))
+
+
+def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:
+    """Return the critical alpha: the least for which the optimal network has no units.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        Targets.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights of the rows.
+    **parameters
+        The architecture: parameters of :class:`ConvexNNRegressor`.
+
+    Returns
+    -------
+    float
+        ``max |lam @ g| / sum(w)`` over all features g, at the weighted residuals lam of the best constant (with a skip
+        connection: line).
+
+    Notes
+    -----
+    Source: *A Library of Mirrors* (arXiv 2403.01046), the critical regularisation.
+
+    Examples
+    --------
+    >>> from convexnn import alpha_max
+    >>> alpha_max([[-1.0], [0.0], [1.0]], [-1.0, 0.0, 1.0])
+    0.6666666666666666
+    """
+    estimator = ConvexNNRegressor(**parameters)
+    estimator._validate_params()
+    spec = estimator._architecture()
+    problem = make_problem(estimator._canonical(X, y, sample_weight, spec.homogeneous), spec)
+    return critical_ratio(problem, problem.free_basis())
