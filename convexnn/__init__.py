@@ -1,8 +1,7 @@
 """Neural networks on low-dimensional data, trained to certified global optimality, as scikit-learn estimators."""
 
-from convexnn._regressor import ConvexNNRegressor
+from convexnn._regressor import ConvexNNRegressor, alpha_max
 from convexnn.network import Network
-from convexnn._regressor import alpha_max
 
 __version__ = "0.1.0"
 

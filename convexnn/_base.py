@@ -211,7 +211,7 @@ class BaseConvexNN(BaseEstimator):
             + ("" if self.exact_ else " over the dictionary used, not over all biases"),
             f"{'coefficient':>10}  feature",
             f"{self.intercept_:10.6g}  constant",
-            *(f"{slope:10.6g}  {name}, skip connection" for slope, name in zip(self.skip_coef_, names) if slope),
+            *(f"{c:10.6g}  {name}, skip connection" for c, name in zip(self.skip_coef_, names, strict=True) if c),
         ]
         for k in kept:
             feature = self.features_[k]

@@ -21,7 +21,7 @@ class Architecture:
     depth: int = 2
     activation: str = "relu"
     architecture: str = "narrow"
-    width: int | tuple[int, ...] | None = None
+    width: object = None
     negative_slope: float = 0.01
     skip_connection: bool = False
     dictionary: str = "auto"
@@ -60,7 +60,7 @@ class Architecture:
             return (int(self.width), *(1,) * (layers - 1))
         if self.architecture == "tree":
             widths = self.width
-            if not isinstance(widths, (tuple, list)) or not all(isinstance(m, Integral) and m > 0 for m in widths):
+            if not isinstance(widths, (tuple, list)) or not all(isinstance(m, Integral) and int(m) > 0 for m in widths):
                 raise ValueError(f"width must be a tuple of positive ints for architecture='tree', got {widths!r}")
             if len(widths) != layers:
                 raise ValueError(f"width must hold depth - 2 = {layers} numbers for architecture='tree', got {widths!r}")

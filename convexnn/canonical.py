@@ -42,7 +42,7 @@ class Axis:
 
     def scatter(self, rows: Array) -> Array:
         """Add a quantity given by rows up over the points."""
-        return rows if self.inverse is None else np.bincount(self.inverse, rows, self.points.size)
+        return rows if self.inverse is None else np.bincount(self.inverse, rows, self.points.size).astype(np.float64)
 
     def gather(self, at_points: Array) -> Array:
         """Read a quantity given at the points (along axis 0) out for each row."""

@@ -48,8 +48,10 @@ def certify_fit(training: Training, model: Model) -> Certificate:
     """Certify the function of a model on the data of its training, from its predictions."""
     problem, data = training.problem, training.problem.data
     shift = model.offset - data.y_center
-    fit = shift + sum(axis.gather(f(axis.origin)) for axis, f in zip(data.axes, model.pieces, strict=True))
-    fit = fit / data.y_scale
+    fit = np.full(data.y.size, shift)
+    for axis, f in zip(data.axes, model.pieces, strict=True):
+        fit += axis.gather(f(axis.origin))
+    fit /= data.y_scale
     residual = refitted_residual(problem, problem.free_basis(), fit)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     penalty = beta * float(np.abs(model.coef).sum()) / data.objective_scale

@@ -50,7 +50,7 @@ class Problem:
         if not self.skip:
             return float(fit[0]), np.zeros(len(self.data.axes))
         coef = np.linalg.lstsq(self.free_columns(), fit, rcond=1e-13)[0]
-        return float(coef[0]), coef[1:]
+        return float(coef[0]), np.asarray(coef[1:], dtype=np.float64)
 
     def free_basis(self) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""

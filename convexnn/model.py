@@ -129,10 +129,9 @@ def list_features(problem: Problem, features: tuple[Rows, ...]) -> FeatureList:
 
 
 def _from_spline(spline: Spline, axis: Axis, y_scale: float) -> PiecewiseLinear:
-    """Map a spline to the units of the data; the slopes are taken in canonical units, where points were told apart."""
+    """Map a spline to the units of the data."""
     knots, values = axis.origin[spline.knots], spline.values * y_scale
-    inner = np.diff(spline.values) / np.diff(axis.points[spline.knots])
-    slopes = np.concatenate(([spline.left_slope], inner, [spline.right_slope])) * (y_scale / axis.scale)
+    slopes = spline.slopes * (y_scale / axis.scale)
     pieces = np.concatenate(([True], slopes[1:] != slopes[:-1]))
     anchors, values = np.concatenate((knots[:1], knots)), np.concatenate((values[:1], values))
     return PiecewiseLinear(knots[pieces[1:]], anchors[pieces], values[pieces], slopes[pieces])

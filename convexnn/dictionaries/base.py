@@ -85,15 +85,12 @@ class Dictionary(ABC):
         True where a feature scales with x (ReLU, leaky ReLU, absolute value), False for sign and threshold.
     kind : str
         What its features are called, for example "ramp".
-    structured_solvers : tuple of str
-        The solvers that work in function space and know this dictionary's norm there (theory section 4).
     """
 
     points: Array
     exact: bool
     homogeneous: bool
     kind: str
-    structured_solvers: tuple[str, ...] = ()
 
     @abstractmethod
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
@@ -110,3 +107,37 @@ class Dictionary(ABC):
     @abstractmethod
     def units(self, features: Rows, points: Array | None = None) -> Units:
         """Return the weights of the sub-networks that realise the features, exactly and not up to a constant."""
+
+
+class SplineDictionary(Dictionary):
+    """A dictionary whose norm in function space is that of a linear spline, where ``spline_norm`` is not None."""
+
+    spline_norm: SplineNorm | None
+
+    @abstractmethod
+    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
+        """Represent a linear spline by features of least norm (theory section 5).
+
+        Parameters
+        ----------
+        knots : ndarray of shape (k,)
+            Places among the points, the first and the last included.
+        slopes : ndarray of shape (k - 1,)
+            The slopes between them.
+
+        Returns
+        -------
+        features, coef, skip, left_slope, right_slope
+            Skip is 0.0 without skip connection. The outer slopes are those of the representation beyond the points.
+        """
+
+
+class StepDictionary(Dictionary):
+    """A dictionary whose norm in function space is a total variation over ``height``, the size of its steps."""
+
+    low: float
+    height: float
+
+    @abstractmethod
+    def represent(self, levels: Array) -> tuple[Rows, Array]:
+        """Represent a step function with these values at the points: features and coefficients."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Array, Dictionary, Pieces, Priced, Rows, SplineNorm, Units
+from convexnn.dictionaries.base import Array, Pieces, Priced, Rows, SplineDictionary, SplineNorm, Units
 
 
-class Ramps(Dictionary):
+class Ramps(SplineDictionary):
     """Ramps sigma(x - a) and sigma(a - x), a at a data point, sigma(u) = max(u, 0) + slope * min(u, 0).
 
     A feature is a row (i, d): the breakpoint a = points[i] and the direction d, 1 or -1. ReLU is slope 0, absolute value
@@ -27,7 +28,6 @@ class Ramps(Dictionary):
     exact = True
     homogeneous = True
     kind = "ramp"
-    structured_solvers = ("spline",)
 
     def __init__(self, points: Array, *, slope: float, skip: bool):
         self.points = points
@@ -71,22 +71,8 @@ class Ramps(Dictionary):
         return Units((direction[:, None, None],), ((-direction * points[features[:, 0]])[:, None],))
 
 
-    def represent(self, knots: Rows, slopes: Array) -> tuple[Rows, Array, float, float, float]:
-        """Represent a linear spline by features of least norm (theory section 5).
-
-        Parameters
-        ----------
-        knots : ndarray of shape (k,)
-            Places among the points, the first and the last included.
-        slopes : ndarray of shape (k - 1,)
-            The slopes between them.
-
-        Returns
-        -------
-        features, coef, skip, left_slope, right_slope
-            Skip is 0.0 without skip connection. The outer slopes are those of the representation beyond the points.
-        """
-        kink = self.spline_norm.kink
+    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
+        kink = 1.0 / (1.0 - self.slope)
         z = kink * np.diff(slopes)
         inner = np.column_stack((knots[1:-1], np.ones(z.size, np.int64)))
         if self.skip:

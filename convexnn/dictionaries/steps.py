@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexnn.dictionaries.base import Array, Dictionary, Pieces, Priced, Rows, Units
+from convexnn.dictionaries.base import Array, Pieces, Priced, Rows, StepDictionary, Units
 from convexnn.dictionaries.ramps import most_violated
 
 
-class Steps(Dictionary):
+class Steps(StepDictionary):
     """Steps at the midpoint t between neighbouring points: 1{x >= t}, or sign(x - t) with sign(0) = 1.
 
     A feature is a row (i,): t = (points[i] + points[i + 1]) / 2. Every other t between the two fits the data as well.
@@ -24,7 +24,6 @@ class Steps(Dictionary):
     exact = True
     homogeneous = False
     kind = "step"
-    structured_solvers = ("total_variation",)
 
     def __init__(self, points: Array, *, low: float):
         self.points = points
@@ -48,7 +47,6 @@ class Steps(Dictionary):
         return np.where(middle > left, middle, right)
 
     def represent(self, levels: Array) -> tuple[Rows, Array]:
-        """Represent a step function with these values at the points: features and coefficients."""
         jumps = np.diff(levels)
         places = np.flatnonzero(jumps)
         return places[:, None], jumps[places] / self.height

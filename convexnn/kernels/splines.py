@@ -58,52 +58,49 @@ def drop_knots(x, y, w, knots, signs, values, sums, dropped):
 
 
 @njit(cache=True, nogil=True)
-def fit_knots(x, y, w, knots, sums, forces, tied_left, tied_right):
-    """Solve for the values at the knots under given multipliers: a base and directions, ``forces`` (m, K).
+def fit_knots(x, y, w, knots, sums, forces, data, tied_left, tied_right):
+    """Solve for the values at the knots that answer to given multipliers ``forces`` there, and to the ``data`` if asked.
 
     The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
-    has the value of its neighbour: a flat tail. Row 0 of the result answers to the data and forces[0], the others
-    to the forces alone.
+    has the value of its neighbour: a flat tail.
     """
-    sides, size = forces.shape
-    diagonal, below, out = np.empty(size), np.empty(size), np.zeros((sides, size))
+    size = knots.size
+    diagonal, below, out = np.empty(size), np.empty(size), np.zeros(size)
     for k in range(size):
         diagonal[k] = w[knots[k]]
-        out[0, k] = w[knots[k]] * y[knots[k]]
+        if data:
+            out[k] = w[knots[k]] * y[knots[k]]
     for k in range(size - 1):
         diagonal[k] += sums[k, 0]
         diagonal[k + 1] += sums[k, 2]
         below[k + 1] = sums[k, 1]
-        out[0, k] += sums[k, 3]
-        out[0, k + 1] += sums[k, 4]
-        length = x[knots[k + 1]] - x[knots[k]]
-        for side in range(sides):
-            # equal multipliers at both ends cancel here, exactly, whatever the length
-            pull = (forces[side, k + 1] - forces[side, k]) / length
-            out[side, k] -= pull
-            out[side, k + 1] += pull
+        if data:
+            out[k] += sums[k, 3]
+            out[k + 1] += sums[k, 4]
+        # equal multipliers at both ends cancel here, exactly, whatever the length
+        pull = (forces[k + 1] - forces[k]) / (x[knots[k + 1]] - x[knots[k]])
+        out[k] -= pull
+        out[k + 1] += pull
     first, last = 0, size - 1
     if tied_left:
         diagonal[1] += diagonal[0] + 2.0 * below[1]
-        out[:, 1] += out[:, 0]
+        out[1] += out[0]
         first = 1
     if tied_right and last > first:
         diagonal[last - 1] += diagonal[last] + 2.0 * below[last]
-        out[:, last - 1] += out[:, last]
+        out[last - 1] += out[last]
         last -= 1
     for k in range(first + 1, last + 1):
         factor = below[k] / diagonal[k - 1]
         diagonal[k] -= factor * below[k]
-        for side in range(sides):
-            out[side, k] -= factor * out[side, k - 1]
-    for side in range(sides):
-        out[side, last] /= diagonal[last]
-        for k in range(last - 1, first - 1, -1):
-            out[side, k] = (out[side, k] - below[k + 1] * out[side, k + 1]) / diagonal[k]
-        for k in range(first):
-            out[side, k] = out[side, first]
-        for k in range(last + 1, size):
-            out[side, k] = out[side, last]
+        out[k] -= factor * out[k - 1]
+    out[last] /= diagonal[last]
+    for k in range(last - 1, first - 1, -1):
+        out[k] = (out[k] - below[k + 1] * out[k + 1]) / diagonal[k]
+    for k in range(first):
+        out[k] = out[first]
+    for k in range(last + 1, size):
+        out[k] = out[last]
     return out
 
 

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from convexnn.dictionaries.base import SplineDictionary, StepDictionary
 from convexnn.duality import Problem
+from convexnn.solvers import coordinate_descent, spline, total_variation
 from convexnn.solvers.solution import Solution
 
-SOLVERS = ("coordinate_descent", "spline", "total_variation")
+SOLVERS = {
+    "coordinate_descent": coordinate_descent.solve,
+    "spline": spline.solve,
+    "total_variation": total_variation.solve,
+}
 
 
 def choose(problem: Problem, solver: str) -> str:
     """Return the solver for a problem; an error where the named one cannot solve it."""
-    able = {"coordinate_descent"}
+    able = ["coordinate_descent"]
+    first = problem.dictionaries[0]
     if len(problem.dictionaries) == 1:
-        able |= set(problem.dictionaries[0].structured_solvers)
+        if isinstance(first, SplineDictionary) and first.spline_norm is not None:
+            able.append("spline")
+        if isinstance(first, StepDictionary):
+            able.append("total_variation")
     if solver == "auto":
-        return next((name for name in ("spline", "total_variation") if name in able), "coordinate_descent")
+        return able[-1]
     if solver not in able:
         raise ValueError(
-            f"solver={solver!r} cannot solve this problem: it has {len(problem.dictionaries)} input(s) and "
-            f"{type(problem.dictionaries[0]).__name__} features; use one of {sorted(able)} or 'auto'"
+            f"solver={solver!r} cannot solve this problem, with {len(problem.dictionaries)} input(s) and features of kind "
+            f"{first.kind!r}; use one of {able} or 'auto'"
         )
     return solver
 
 
 def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem by the named solver."""
-    if solver == "spline":
-        from convexnn.solvers import spline as module
-    elif solver == "total_variation":
-        from convexnn.solvers import total_variation as module
-    else:
-        from convexnn.solvers import coordinate_descent as module
-    return module.solve(problem, tol=tol, max_iter=max_iter, start=start)
+    return SOLVERS[solver](problem, tol=tol, max_iter=max_iter, start=start)

@@ -58,14 +58,14 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     target = root * problem.data.y
     target -= basis @ (basis.T @ target)
     work = _warm_start(problem, basis, start)
-    best: tuple[Gap, WorkingSet] | None = None
+    best_gap, best = _certify(problem, basis, target, work), work
     extra = 0
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
-        gap = _certify(problem, basis, target, work)
-        if best is None or gap.primal <= best[0].primal or gap.gap < best[0].gap:
-            best = (gap, work)
-        reached = relative_gap(problem, best[0])
+        gap = best_gap if n_iter == 1 else _certify(problem, basis, target, work)
+        if gap.primal <= best_gap.primal or gap.gap < best_gap.gap:
+            best_gap, best = gap, work
+        reached = relative_gap(problem, best_gap)
         extra += reached <= tol
         if reached <= tol * tol or extra > EXTRA:
             break
@@ -82,7 +82,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         work = replace(grown, z=z)
         if np.count_nonzero(z) * 4 + 200 < z.size:
             work = work.keep(z != 0.0)
-    return _solution(problem, basis, *best, n_iter, "" if relative_gap(problem, best[0]) <= tol else status)
+    return _solution(problem, basis, best_gap, best, n_iter, "" if reached <= tol else status)
 
 
 def _certify(problem: Problem, basis: Array, target: Array, work: WorkingSet) -> Gap:
@@ -108,7 +108,7 @@ def _certify(problem: Problem, basis: Array, target: Array, work: WorkingSet) ->
 
 def _batch(work: WorkingSet) -> int:
     """Grow geometrically: the number of sweeps over the whole dictionary is then logarithmic in the active features."""
-    return BATCH + np.count_nonzero(work.z)
+    return BATCH + int(np.count_nonzero(work.z))
 
 
 def _warm_start(problem: Problem, basis: Array, start: Solution | None) -> WorkingSet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from convexnn.dictionaries.base import SplineDictionary, StepDictionary
 from convexnn.duality import Problem, evaluate_gap
 from convexnn.solvers.solution import Solution
 from convexnn.solvers.spline import represent_spline
@@ -19,16 +20,16 @@ Array = NDArray[np.float64]
 def interpolate(problem: Problem) -> Solution:
     """Return the interpolant of least norm."""
     dictionary = problem.dictionaries[0]
-    solvers = dictionary.structured_solvers
-    if len(problem.dictionaries) > 1 or not solvers:
+    spline = isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
+    if len(problem.dictionaries) > 1 or not (spline or isinstance(dictionary, StepDictionary)):
         raise ValueError(
             "alpha=0 (the minimum-norm interpolant) is supported for one input and networks with a function-space norm; "
             "use a small positive alpha"
         )
     x, y = problem.data.axes[0].points, problem.data.y
     gap = evaluate_gap(problem, np.zeros(y.size), 0.0, limit=0)
-    if "spline" in solvers:
-        return represent_spline(problem, np.arange(y.size), y, gap, 1, "")
+    if not isinstance(dictionary, StepDictionary):
+        return represent_spline(problem, np.arange(y.size), y, np.diff(y) / np.diff(x), gap, 1, "")
     omega = _median_slope(x, y) if problem.skip else 0.0
     features, coef = dictionary.represent(y - omega * x)
     intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())

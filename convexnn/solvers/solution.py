@@ -15,12 +15,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Spline:
-    """A continuous linear spline with knots at points of an axis, given by its values there and the two outer slopes."""
+    """A continuous linear spline: k knots at points of an axis, the values there, and all k + 1 slopes."""
 
     knots: NDArray[np.int64]
     values: Array
-    left_slope: float
-    right_slope: float
+    slopes: Array
 
 
 @dataclass(frozen=True)

@@ -17,35 +17,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import SplineNorm
+from convexnn.dictionaries.base import SplineDictionary
 from convexnn.duality import Gap, Problem, Violations, bound, relative_gap
 from convexnn.solvers.solution import Solution, Spline
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
-END = 1e-8
 
 
 @dataclass(frozen=True)
 class State:
-    """Knots, the signs of their kinks (0: a flat end), segment sums, values at the knots, and tau."""
+    """Knots, the signs of their kinks (0: a flat end), segment sums, values at the knots, slopes between them, and tau.
+
+    The slopes are kept beside the values: across a tiny gap they cannot be told from these.
+    """
 
     knots: NDArray[np.int64]
     signs: Array
     sums: Array
     values: Array
+    slopes: Array
     tau: float
 
-    def turns(self, x: Array, flat: bool) -> Array:
+    def turns(self, flat: bool) -> Array:
         """Return the change of slope at every knot; at the ends zero, or with flat tails the change from or to them."""
-        slopes = np.diff(self.values) / np.diff(x[self.knots])
-        return np.diff(slopes, prepend=0.0 if flat else slopes[0], append=0.0 if flat else slopes[-1])
-
-    def take(self, size: int) -> State:
-        """Return the first ``size`` knots, after others were dropped in place."""
-        return State(
-            self.knots[:size], self.signs[:size], self.sums[: size - 1], self.values[:size], self.tau
-        )
+        outer = (0.0, 0.0) if flat else (self.slopes[0], self.slopes[-1])
+        return np.diff(self.slopes, prepend=outer[0], append=outer[1])
 
 
 @dataclass(frozen=True)
@@ -66,15 +63,17 @@ class Fitter:
         self.problem = problem
         self.x, self.y, self.w = axis.points, problem.data.y, problem.data.w
         self.beta = float(problem.betas[0])
-        self.norm: SplineNorm = problem.dictionaries[0].spline_norm
+        dictionary = problem.dictionaries[0]
+        assert isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
+        self.norm = dictionary.spline_norm
         self.places = np.empty(self.x.size, np.int64)
         self.sides = np.empty(self.x.size, np.int64)
 
     def begin(self) -> State:
         """Return the best line (or, with flat tails, constant)."""
         knots = np.array([0, self.x.size - 1])
-        empty = State(knots, np.zeros(2), np.empty((1, 5)), np.zeros(2), 0.0)
-        return self.refit(replace(empty, sums=self.summed(knots, empty.sums, np.array([True]))))
+        sums = self.summed(knots, np.empty((1, 5)), np.array([True]))
+        return self.refit(State(knots, np.zeros(2), sums, np.zeros(2), np.zeros(1), 0.0))
 
     def summed(self, knots: NDArray[np.int64], sums: Array, stale: NDArray[np.bool_]) -> Array:
         """Fill in the sums of stale segments."""
@@ -102,36 +101,53 @@ class Fitter:
 
     def refit(self, state: State) -> State:
         """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed."""
+        values, slopes = self._solve(state, self.forces(state.signs, 0.0))
+        if not self.norm.coupled:
+            return replace(state, values=values, slopes=slopes)
+        side = 1.0 if slopes[0] + slopes[-1] > 0.0 else -1.0
+        if self._excess(state, slopes, side) <= 0.0:
+            return replace(state, values=values, slopes=slopes, tau=0.0)
+        # the outer slopes hold tau up: F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
+        at_side = self.forces(state.signs, side)
+        values, slopes = self._solve(state, at_side)
+        short = self._excess(state, slopes, side)
+        if short >= 0.0:
+            return replace(state, values=values, slopes=slopes, tau=side)
+        more, steeper = self._solve(state, self.forces(state.signs, 0.0) - at_side, data=False)
+        rise = self._excess(state, steeper, side)
+        e = min(1.0, -short / rise) if rise > 0.0 else 1.0
+        slopes = self._balance(state, slopes + e * steeper, side)
+        return replace(state, values=values + e * more, slopes=slopes, tau=side * (1.0 - e))
+
+    def _solve(self, state: State, forces: Array, data: bool = True) -> tuple[Array, Array]:
         from convexnn.kernels.splines import fit_knots
 
-        at_zero = self.forces(state.signs, 0.0)
-        if not self.norm.coupled:
-            values = fit_knots(self.x, self.y, self.w, state.knots, state.sums, at_zero[None], *self.tied(state))[0]
-            return replace(state, values=values)
-        # F is linear in tau on either side of zero: base, and directions for tau > 0 and tau < 0
-        forces = np.stack([at_zero, self.forces(state.signs, 1.0) - at_zero, self.forces(state.signs, -1.0) - at_zero])
-        base, up, down = fit_knots(self.x, self.y, self.w, state.knots, state.sums, forces, False, False)
-        ends, variation = self.linear_parts(state, base)
-        direction, side = (up, 1.0) if ends > 0.0 else (down, -1.0)
-        rise = 0.5 * side * ends - (self.norm.kink - 0.5) * variation
-        if rise <= 0.0:
-            return replace(state, values=base, tau=0.0)
-        ends, variation = self.linear_parts(state, direction)
-        fall = (self.norm.kink - 0.5) * variation - 0.5 * side * ends
-        length = min(1.0, rise / fall) if fall > 0.0 else 1.0
-        return replace(state, values=base + length * direction, tau=side * length)
+        values = fit_knots(self.x, self.y, self.w, state.knots, state.sums, forces, data, *self.tied(state))
+        return values, np.diff(values) / np.diff(self.x[state.knots])
 
-    def linear_parts(self, state: State, values: Array) -> tuple[float, float]:
-        """Return the sum of the outer slopes, and the signed sum of the kinks."""
-        slopes = np.diff(values) / np.diff(self.x[state.knots])
-        return float(slopes[0] + slopes[-1]), float(np.dot(np.diff(slopes), state.signs[1:-1]))
+    def _excess(self, state: State, slopes: Array, side: float) -> float:
+        """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
+        variation = float(np.dot(np.diff(slopes), state.signs[1:-1]))
+        return 0.5 * side * float(slopes[0] + slopes[-1]) - (self.norm.kink - 0.5) * variation
+
+    def _balance(self, state: State, slopes: Array, side: float) -> Array:
+        """Make the excess zero to the last digit by an outer slope, the one that rounding has hit if there is one."""
+        excess = self._excess(state, slopes, side)
+        if slopes.size == 1:
+            return np.zeros(1)
+        rates = 0.5 * side + (self.norm.kink - 0.5) * np.array([state.signs[1], -state.signs[-2]])
+        gaps = np.diff(self.x[state.knots])[[0, -1]]
+        end = int(np.argmax(np.abs(rates) / gaps))
+        if rates[end] != 0.0:
+            slopes[-end] -= excess / rates[end]
+        return slopes
 
     def penalty(self, state: State) -> tuple[float, float]:
         """Return R(f), and what the dual point pairs with f to over beta; equal but for rounding."""
-        turns = np.abs(state.turns(self.x, self.norm.flat)).sum()
+        turns = float(np.abs(state.turns(self.norm.flat)).sum())
         if not self.norm.coupled:
             return self.norm.kink * turns, self.norm.kink * turns
-        ends, _ = self.linear_parts(state, state.values)
+        ends = float(state.slopes[0] + state.slopes[-1])
         paired = (self.norm.kink - abs(state.tau) * (self.norm.kink - 0.5)) * turns + 0.5 * state.tau * ends
         return max(self.norm.kink * turns, 0.5 * (turns + abs(ends))), paired
 
@@ -162,15 +178,12 @@ class Fitter:
         none = np.empty((0, 2), np.int64)
         violations = Violations(ratio, (none,), (np.empty(0),))
         certificate = bound(violations, squares, mismatch, self.beta * norm, self.beta * paired)
-        ends = tuple(
-            int(f > high + slack) - int(f < low - slack) if tie else 0 for f, tie in zip((first, last), tied, strict=True)
-        )
-        places, sides = self.places[:count].copy(), self.sides[:count].copy()
-        if self.norm.coupled:
-            # beside an end a kink is the same as an outer slope, up to the distance, but its equations lose all digits
-            inside = (self.x[places] - self.x[0] > END) & (self.x[-1] - self.x[places] > END)
-            places, sides = places[inside], sides[inside]
-        return Sweep(certificate, places, sides, ends)
+
+        def beyond(f: float) -> int:
+            return int(f > high + slack) - int(f < low - slack)
+
+        ends = (beyond(first) if tied[0] else 0, beyond(last) if tied[1] else 0)
+        return Sweep(certificate, self.places[:count].copy(), self.sides[:count].copy(), ends)
 
     def _sweep(self, state: State, forces: Array, tied: tuple[bool, bool], low: float, high: float):
         from convexnn.kernels.splines import price_segments
@@ -183,7 +196,11 @@ class Fitter:
         """Add a knot, without a kink yet, for every excursion."""
         knots = np.concatenate((state.knots, sweep.places))
         order = np.argsort(knots, kind="stable")
-        values = np.interp(self.x[sweep.places], self.x[state.knots], state.values)
+        segments = np.searchsorted(state.knots, sweep.places) - 1
+        values = state.values[segments] + state.slopes[segments] * (
+            self.x[sweep.places] - self.x[state.knots[segments]]
+        )
+        slopes = np.repeat(state.slopes, 1 + np.bincount(segments, minlength=state.slopes.size))
         old = np.concatenate((np.arange(state.knots.size), np.full(sweep.places.size, -1)))[order]
         stale = (old[:-1] < 0) | (old[1:] < 0)
         sums = state.sums[np.where(stale, 0, old[:-1])]
@@ -191,7 +208,8 @@ class Fitter:
         for end, side in zip((0, -1), sweep.ends, strict=True):
             signs[end] = side if side else signs[end]
         knots = knots[order]
-        return State(knots, signs, self.summed(knots, sums, stale), np.concatenate((state.values, values))[order], state.tau)
+        values = np.concatenate((state.values, values))[order]
+        return State(knots, signs, self.summed(knots, sums, stale), values, slopes, state.tau)
 
     def settle(self, state: State, share: float) -> State:
         """Refit and drop knots whose kink has the wrong sign, until all are right.
@@ -204,39 +222,37 @@ class Fitter:
 
         while True:
             aim = self.refit(state)
-            turned = state.signs * aim.turns(self.x, self.norm.flat)
+            turned = state.signs * aim.turns(self.norm.flat)
             wrong = (turned <= 0.0) & (state.signs != 0.0)
             count = int(np.count_nonzero(wrong))
             if count == 0:
                 return aim
-            moved = aim
+            values = aim.values.copy()
             if share < 1.0:
-                now = np.maximum(state.signs * state.turns(self.x, self.norm.flat), 0.0)
+                now = np.maximum(state.signs * state.turns(self.norm.flat), 0.0)
                 reach = np.where(wrong, now / np.maximum(now - turned, 1e-300), np.inf)
                 chosen = np.argsort(reach, kind="stable")[: max(1, int(share * count))]
                 wrong = np.zeros(wrong.size, bool)
                 wrong[chosen] = True
                 step = float(reach[chosen[0]]) if share == 0.0 else 0.0
-                moved = replace(aim, values=state.values + step * (aim.values - state.values))
-            signs = np.where(wrong, 0.0, state.signs)
+                values = state.values + step * (aim.values - state.values)
+            knots, signs, sums = state.knots, np.where(wrong, 0.0, state.signs), state.sums
             wrong[0] = wrong[-1] = False
-            moved = replace(moved, signs=signs)
-            size = drop_knots(
-                self.x, self.y, self.w, moved.knots, moved.signs, moved.values, moved.sums, wrong
-            )
-            state = moved.take(size)
+            size = drop_knots(self.x, self.y, self.w, knots, signs, values, sums, wrong)
+            knots, values = knots[:size], values[:size]
+            slopes = np.diff(values) / np.diff(self.x[knots])
+            state = State(knots, signs[:size], sums[: size - 1], values, slopes, aim.tau)
 
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
     fitter = Fitter(problem)
     best = state = fitter.begin()
-    best_sweep: Sweep | None = None
-    sweep = fitter.price(state)
+    best_sweep = sweep = fitter.price(state)
     shares = (1.0, 0.25, 0.0)
     level, status = 0, ""
     for n_iter in range(1, max_iter + 1):
-        if best_sweep is None or _better(sweep.gap, best_sweep.gap):
+        if sweep is best_sweep or _better(sweep.gap, best_sweep.gap):
             best, best_sweep, level = state, sweep, 0
         elif level < 2:
             level += 1
@@ -253,7 +269,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         sweep = fitter.price(state)
     else:
         status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
-    return represent_spline(problem, best.knots, best.values, best_sweep.gap, n_iter, status)
+    return represent_spline(problem, best.knots, best.values, best.slopes, best_sweep.gap, n_iter, status)
 
 
 def _better(new: Gap, old: Gap) -> bool:
@@ -262,12 +278,13 @@ def _better(new: Gap, old: Gap) -> bool:
 
 
 def represent_spline(
-    problem: Problem, knots: NDArray[np.int64], values: Array, gap: Gap, n_iter: int, status: str
+    problem: Problem, knots: NDArray[np.int64], values: Array, slopes: Array, gap: Gap, n_iter: int, status: str
 ) -> Solution:
     """Represent a spline by features, at the least norm."""
     x, dictionary = problem.data.axes[0].points, problem.dictionaries[0]
-    features, coef, skip, left, right = dictionary.represent(knots, np.diff(values) / np.diff(x[knots]))
+    assert isinstance(dictionary, SplineDictionary)
+    features, coef, skip, left, right = dictionary.represent(knots, slopes)
     at_first = float(dictionary.evaluate(features, x[:1])[0] @ coef)
     intercept = float(values[0]) - at_first - skip * float(x[0])
-    spline = Spline(knots, values, left, right)
+    spline = Spline(knots, values, np.concatenate(([left], slopes, [right])))
     return Solution((features,), (coef,), intercept, np.array([skip]), gap, n_iter, status, (spline,))

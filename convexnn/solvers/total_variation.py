@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from convexnn.dictionaries.base import StepDictionary
 from convexnn.duality import Problem, evaluate_gap, relative_gap
 from convexnn.solvers.solution import Solution
 
@@ -21,6 +22,7 @@ Array = NDArray[np.float64]
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem exactly; ``max_iter`` bounds the passes over the data, one without a skip connection."""
     data, dictionary = problem.data, problem.dictionaries[0]
+    assert isinstance(dictionary, StepDictionary)
     points, y, w = data.axes[0].points, data.y, data.w
     penalty = float(problem.betas[0]) / dictionary.height
     center = float(np.average(points, weights=w))
@@ -81,8 +83,8 @@ def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> 
     reach = max(abs(omega), 1.0)
     widths = [math.inf, math.inf]
     for n_iter in range(1, max_iter + 1):
-        moment, curvature = _moment(x, y - omega * x, w, penalty)
-        if moment == 0.0:
+        moment, size, curvature = _moment(x, y - omega * x, w, penalty)
+        if abs(moment) <= 1e-14 * size:
             break
         below, above = (omega, above) if moment > 0.0 else (below, omega)
         widths = [widths[1], above - below]
@@ -99,11 +101,12 @@ def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> 
     return omega, n_iter
 
 
-def _moment(x: Array, y: Array, w: Array, penalty: float) -> tuple[float, float]:
-    """Return the first moment of the dual point of the steps for y, and how fast it falls when y loses x."""
+def _moment(x: Array, y: Array, w: Array, penalty: float) -> tuple[float, float, float]:
+    """Return the first moment of the dual point of the steps for y, its sum without signs, and how fast it falls with x."""
     steps = _steps(y, w, penalty)
     starts, _ = _levels(steps)
-    moment = float(np.dot(_dual_point(None, w, steps, w * (y - steps), penalty), x))
+    lam = _dual_point(None, w, steps, w * (y - steps), penalty)
+    moment, size = float(np.dot(lam, x)), float(np.dot(np.abs(lam), np.abs(x)))
     inside = x - _spread(np.add.reduceat(w * x, starts) / np.add.reduceat(w, starts), starts, x.size)
     curvature = float(np.dot(w * inside, inside))
-    return moment, curvature if curvature > 1e-20 * float(np.dot(w * x, x)) else 0.0
+    return moment, size, curvature if curvature > 1e-20 * float(np.dot(w * x, x)) else 0.0

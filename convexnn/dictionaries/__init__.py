@@ -1,0 +1,68 @@
+"""The dictionaries, one family a file, and the one table that says which architecture has which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexnn.activations import STEPS, negative_part_slope
+from convexnn.architecture import Architecture
+from convexnn.dictionaries.base import Array, Dictionary
+
+
+def build_dictionary(spec: Architecture, points: Array) -> Dictionary:
+    """Return the dictionary of one input with these sorted distinct points.
+
+    Steps know the order of the points only: theirs are numbered, so that no gap is too small for them.
+    """
+    if spec.activation in STEPS:
+        return _steps(spec, np.arange(float(points.size)))
+    if spec.depth == 2:
+        from convexnn.dictionaries.ramps import Ramps
+
+        slope = negative_part_slope(spec.activation, spec.negative_slope)
+        return Ramps(points, slope=slope, skip=spec.skip_connection)
+    candidates = thinned(points.size, spec.max_breakpoints)
+    if spec.architecture == "symmetrized":
+        from convexnn.dictionaries.symmetrized import Symmetrized
+
+        return Symmetrized(points, candidates=candidates)
+    if spec.activation == "abs":
+        return _reflections(spec, points, candidates)
+    if spec.activation == "leaky_relu" and spec.negative_slope > 0.0:
+        from convexnn.dictionaries.monotone import MonotoneRamps
+
+        return MonotoneRamps(points, depth=spec.depth, slope=spec.negative_slope, candidates=candidates)
+    from convexnn.dictionaries.capped import CappedRamps
+
+    return CappedRamps(points, depth=spec.depth, skip=spec.skip_connection, candidates=candidates)
+
+
+def _steps(spec: Architecture, points: Array) -> Dictionary:
+    low = -1.0 if spec.activation == "sign" else 0.0
+    if spec.depth == 2:
+        from convexnn.dictionaries.steps import Steps
+
+        return Steps(points, low=low)
+    from convexnn.dictionaries.switches import Switches
+
+    return Switches(points, widths=spec.widths(), low=low, candidates=thinned(points.size - 1, spec.max_breakpoints))
+
+
+def _reflections(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None) -> Dictionary:
+    if spec.depth == 3:
+        from convexnn.dictionaries.reflections import Reflections3
+
+        return Reflections3(points, midpoints=spec.dictionary != "data", candidates=candidates)
+    if spec.depth == 4 and spec.dictionary != "data":
+        from convexnn.dictionaries.reflections4 import Reflections4
+
+        return Reflections4(points, candidates=candidates)
+    raise ValueError(f"depth={spec.depth} with activation='abs' and dictionary={spec.dictionary!r} is not supported")
+
+
+def thinned(size: int, most: int | None) -> NDArray[np.int64] | None:
+    """Return ``most`` of ``size`` places, evenly over the quantiles; None for all."""
+    if most is None or most >= size:
+        return None
+    return np.unique(np.round(np.linspace(0, size - 1, most)).astype(np.int64))
