@@ -215,7 +215,10 @@ class BaseConvexNN(BaseEstimator):
         ]
         for k in kept:
             feature = self.features_[k]
-            places = ", ".join(f"{place:.6g}" for place in feature.breakpoints)
+            places = ", ".join(
+                f"{place:.6g}" + ("" if text == "training point" else f" ({text})")
+                for place, text in zip(feature.breakpoints, feature.origins, strict=True)
+            )
             lines.append(f"{self.coef_[k]:10.6g}  {feature.kind} of {names[feature.input]} at {places}")
         if kept.size < self.coef_.size:
             lines.append(f"... and {self.coef_.size - kept.size} more")

@@ -44,7 +44,12 @@ class Architecture:
             )
         if self.architecture == "tree" and self.depth == 3:
             raise ValueError("architecture='tree' needs depth >= 4; at depth=3 use architecture='parallel'")
-        self.widths()
+        if self.dictionary == "exact" and self.activation == "abs" and self.depth > 4:
+            raise ValueError(
+                f"dictionary='exact' with activation='abs' is known for depth <= 4 only, got depth={self.depth}; use 'auto'"
+            )
+        if self.activation in STEPS:
+            self.widths()
 
     @property
     def homogeneous(self) -> bool:

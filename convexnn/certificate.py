@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convexnn.duality import Violations, evaluate_gap, price, refitted_residual, relative_gap
-from convexnn.model import Feature, Model, list_features
+from convexnn.model import Feature, FeatureList, Model
 from convexnn.training import Training
 
 
@@ -76,4 +76,4 @@ def _strongest(training: Training, best: Violations) -> Feature | None:
     if ratios[j] == 0.0:
         return None
     empty = [rows[:0] if i != j else rows[:1] for i, rows in enumerate(best.features)]
-    return list_features(training.problem, tuple(empty))[0]
+    return FeatureList(training.problem, tuple(empty))[0]

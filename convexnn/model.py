@@ -32,13 +32,17 @@ class Feature:
     breakpoints : tuple of float
         Where its slope or value changes, in the units of the input.
     signs : tuple of int
-        The signs of the inner weights, first layer first.
+        The signs of the inner weights, first layer first; 0 where a neuron has no such weight.
+    origins : tuple of str
+        For each breakpoint what it is: "training point", "reflection of a across b", "midpoint of a and b" (a and b
+        training points), or "composite of ...", made of these training points in another way.
     """
 
     kind: str
     input: int
     breakpoints: tuple[float, ...]
     signs: tuple[int, ...]
+    origins: tuple[str, ...]
 
 
 class FeatureList(Sequence):
@@ -47,27 +51,47 @@ class FeatureList(Sequence):
     In the order of ``coef_``.
     """
 
-    def __init__(self, kind: str, inputs: NDArray[np.int64], breakpoints: list[Array], signs: list[NDArray[np.int64]]):
-        self._kind, self._inputs, self._breakpoints, self._signs = kind, inputs, breakpoints, signs
-        self._starts = np.concatenate(([0], np.cumsum([len(rows) for rows in breakpoints])))
+    def __init__(self, problem: Problem, rows: tuple[Rows, ...]):
+        self._axes, self._dictionaries, self._rows = problem.data.axes, problem.dictionaries, rows
+        self._starts = np.concatenate(([0], np.cumsum([len(part) for part in rows])))
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return int(self._starts[-1])
 
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        j = self._inputs[index]
-        row = index - self._starts[j]
-        breakpoints = tuple(self._breakpoints[j][row].tolist())
-        return Feature(self._kind, int(j), breakpoints, tuple(self._signs[j][row].tolist()))
+        j = int(np.searchsorted(self._starts, index, side="right")) - 1
+        row = self._rows[j][index - self._starts[j]][None]
+        dictionary, origin = self._dictionaries[j], self._axes[j].origin
+        breakpoints = dictionary.pieces(row, origin).breakpoints[0]
+        # a feature may say one breakpoint twice, where two of its biases fall together
+        kept = np.concatenate(([True], np.diff(breakpoints) > 0.0))
+        origins = [_phrase(kind, origin[list(places)]) for kind, places in dictionary.origins(row)[0]]
+        signs = np.concatenate([np.sign(weights).ravel() for weights in dictionary.units(row).weights])
+        return Feature(
+            dictionary.kind,
+            j,
+            tuple(breakpoints[kept].tolist()),
+            tuple(signs.astype(int).tolist()),
+            tuple(text for text, keep in zip(origins, kept, strict=True) if keep),
+        )
 
     def __iter__(self) -> Iterator[Feature]:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"<{len(self)} features of kind {self._kind!r}>"
+        return f"<{len(self)} features of kind {self._dictionaries[0].kind!r}>"
+
+
+def _phrase(kind: str, points: Array) -> str:
+    values = [f"{point:.6g}" for point in points]
+    if kind == "data":
+        return "training point"
+    if kind == "reflection":
+        return f"reflection of {values[0]} across {values[1]}"
+    return f"{kind} of {' and '.join(values)}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +128,7 @@ def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Mod
         offset - float(np.dot(slopes, center)),
         slopes if spec.skip_connection else None,
     )
-    listed = list_features(problem, solution.features)
+    listed = FeatureList(problem, solution.features)
     if solution.splines is not None:
         pieces = [_from_spline(spline, axis, data.y_scale) for spline, axis in zip(solution.splines, data.axes, strict=True)]
         return Model(network, pieces, data.y_center, np.concatenate(coef), listed)
@@ -115,17 +139,6 @@ def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Mod
         )
     ]
     return Model(network, pieces, offset, np.concatenate(coef), listed)
-
-
-def list_features(problem: Problem, features: tuple[Rows, ...]) -> FeatureList:
-    """Describe features of all inputs, in the units of the data."""
-    breakpoints, signs = [], []
-    for axis, dictionary, rows in zip(problem.data.axes, problem.dictionaries, features, strict=True):
-        breakpoints.append(dictionary.pieces(rows, axis.origin).breakpoints)
-        layers = dictionary.units(rows).weights
-        signs.append(np.column_stack([np.sign(w).reshape(len(rows), w[0].size if len(w) else 1) for w in layers]))
-    inputs = np.repeat(np.arange(len(features)), [len(rows) for rows in features])
-    return FeatureList(problem.dictionaries[0].kind, inputs, breakpoints, [s.astype(np.int64) for s in signs])
 
 
 def _from_spline(spline: Spline, axis: Axis, y_scale: float) -> PiecewiseLinear:

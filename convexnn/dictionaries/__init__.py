@@ -26,7 +26,7 @@ def build_dictionary(spec: Architecture, points: Array) -> Dictionary:
     if spec.architecture == "symmetrized":
         from convexnn.dictionaries.symmetrized import Symmetrized
 
-        return Symmetrized(points, candidates=candidates)
+        return Symmetrized(points, skip=spec.skip_connection, candidates=candidates)
     if spec.activation == "abs":
         return _reflections(spec, points, candidates)
     if spec.activation == "leaky_relu" and spec.negative_slope > 0.0:
@@ -58,7 +58,9 @@ def _reflections(spec: Architecture, points: Array, candidates: NDArray[np.int64
         from convexnn.dictionaries.reflections4 import Reflections4
 
         return Reflections4(points, candidates=candidates)
-    raise ValueError(f"depth={spec.depth} with activation='abs' and dictionary={spec.dictionary!r} is not supported")
+    from convexnn.dictionaries.deep_reflections import DeepReflections
+
+    return DeepReflections(points, depth=spec.depth, midpoints=spec.dictionary != "data", candidates=candidates)
 
 
 def thinned(size: int, most: int | None) -> NDArray[np.int64] | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Origin = tuple[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,14 @@ class Dictionary(ABC):
     @abstractmethod
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
         """Return the exact piecewise-linear form of the features."""
+
+    @abstractmethod
+    def origins(self, features: Rows) -> list[list[Origin]]:
+        """Return, for each feature and each breakpoint of ``pieces``, where it comes from: (kind, indices of points).
+
+        ("data", (n,)) is training point n, ("reflection", (n, m)) point n reflected across point m, ("midpoint", (i, j))
+        the middle of two, ("composite", indices) made of these points in another way.
+        """
 
     @abstractmethod
     def units(self, features: Rows, points: Array | None = None) -> Units:

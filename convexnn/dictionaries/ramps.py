@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Array, Pieces, Priced, Rows, SplineDictionary, SplineNorm, Units
+from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, SplineDictionary, SplineNorm, Units
 
 
 class Ramps(SplineDictionary):
@@ -64,6 +64,9 @@ class Ramps(SplineDictionary):
         right = features[:, 1] == 1
         slopes = np.column_stack((np.where(right, self.slope, -1.0), np.where(right, 1.0, -self.slope)))
         return Pieces(points[features[:, :1]], np.zeros(slopes.shape), slopes)
+
+    def origins(self, features: Rows) -> list[list[Origin]]:
+        return [[("data", (int(i),))] for i in features[:, 0]]
 
     def units(self, features: Rows, points: Array | None = None) -> Units:
         points = self.points if points is None else points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexnn.dictionaries.base import Array, Pieces, Priced, Rows, StepDictionary, Units
+from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, StepDictionary, Units
 from convexnn.dictionaries.ramps import most_violated
 
 
@@ -57,6 +57,9 @@ class Steps(StepDictionary):
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
         values = np.tile([self.low, 1.0], (len(features), 1))
         return Pieces(self.steps_at(features, points)[:, None], values, np.zeros(values.shape))
+
+    def origins(self, features: Rows) -> list[list[Origin]]:
+        return [[("midpoint", (int(i), int(i) + 1))] for i in features[:, 0]]
 
     def units(self, features: Rows, points: Array | None = None) -> Units:
         steps = self.steps_at(features, points)

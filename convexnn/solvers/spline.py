@@ -168,7 +168,7 @@ class Fitter:
         )
         if self.norm.flat:
             least, greatest = min(least, first, last), max(greatest, first, last)
-            ratio = (greatest - least) / self.beta
+            ratio = (greatest - least) / (2.0 * self.norm.kink * self.beta)
         else:
             shift, kink = state.tau * self.beta, self.norm.kink
             upper = greatest + max((kink - 1.0) * shift, -kink * shift)
