@@ -105,6 +105,10 @@ class Dictionary(ABC):
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
         """Return the exact piecewise-linear form of the features."""
 
+    def level_starts(self, features: Rows) -> NDArray[np.int64] | None:
+        """Return the first points of the stretches on which all these features are constant; None if they never are."""
+        return None
+
     @abstractmethod
     def origins(self, features: Rows) -> list[list[Origin]]:
         """Return, for each feature and each breakpoint of ``pieces``, where it comes from: (kind, indices of points).

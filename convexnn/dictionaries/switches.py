@@ -171,9 +171,12 @@ class Switches(Dictionary):
         values = np.where(parity == 1, 1.0, self.low)
         return Pieces(steps, values, np.zeros(values.shape))
 
+    def level_starts(self, features: Rows) -> NDArray[np.int64]:
+        return np.unique(np.concatenate(([0], features[features >= 0] + 1)))
+
     def origins(self, features: Rows) -> list[list[Origin]]:
         """Return ("midpoint", (i, i + 1)) per feature and breakpoint of ``pieces``."""
-        described = []
+        described: list[list[Origin]] = []
         for row in features[:, : self._longest(features)]:
             used = [int(i) for i in row if i >= 0]
             used += used[-1:] * (row.size - len(used))

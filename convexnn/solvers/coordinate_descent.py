@@ -26,12 +26,48 @@ EXTRA = 5
 
 
 @dataclass(frozen=True)
+class Cells:
+    """The rows as the working set sees them: stretches on which all its columns are constant are one row each.
+
+    ``starts`` holds the first point of each stretch; None where every row stands for itself. ``root`` is the square
+    root of the weights, ``mean`` the mean target, ``basis`` and ``target`` the free directions and the targets, weighted
+    (targets orthogonal to the free directions).
+    """
+
+    starts: NDArray[np.int64] | None
+    root: Array
+    mean: Array
+    basis: Array
+    target: Array
+
+    def spread(self, per_cell: Array, size: int) -> Array:
+        """Repeat a quantity of each cell for its rows."""
+        return per_cell if self.starts is None else np.repeat(per_cell, np.diff(np.append(self.starts, size)))
+
+
+def _cells(problem: Problem, features: tuple[Rows, ...]) -> Cells:
+    data, w, mean, basis = problem.data, problem.data.w, problem.data.y, None
+    starts = None
+    if len(data.axes) == 1 and not problem.skip:
+        starts = problem.dictionaries[0].level_starts(features[0])
+    if starts is None:
+        basis = problem.free_basis()
+    else:
+        w = np.add.reduceat(data.w, starts)
+        mean = np.add.reduceat(data.w * data.y, starts) / w
+        basis = np.sqrt(w / w.sum())[:, None]
+    root = np.sqrt(w)
+    target = root * mean
+    target -= basis @ (basis.T @ target)
+    return Cells(starts, root, mean, basis, target)
+
+
+@dataclass(frozen=True)
 class WorkingSet:
     """Columns of the dictionary: weighted, free directions projected out, divided by beta; and their Gram matrix."""
 
-    inputs: NDArray[np.int64]
-    features: tuple[bytes, ...]
-    rows: tuple[NDArray[np.int64], ...]
+    cells: Cells
+    features: tuple[Rows, ...]
     columns: Array
     gram: Array
     z: Array
@@ -39,13 +75,10 @@ class WorkingSet:
     def keep(self, kept: NDArray[np.bool_]) -> WorkingSet:
         """Return the working set without some columns."""
         places = np.flatnonzero(kept)
+        parts = np.split(kept, np.cumsum([len(rows) for rows in self.features])[:-1])
+        features = tuple(rows[part] for rows, part in zip(self.features, parts, strict=True))
         return WorkingSet(
-            self.inputs[places],
-            tuple(self.features[k] for k in places),
-            tuple(self.rows[k] for k in places),
-            self.columns[:, places],
-            self.gram[np.ix_(places, places)],
-            self.z[places],
+            self.cells, features, self.columns[:, places], self.gram[np.ix_(places, places)], self.z[places]
         )
 
 
@@ -53,27 +86,23 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
     from convexnn.kernels.lasso import descend, solve_exactly
 
-    basis = problem.free_basis()
-    root = np.sqrt(problem.data.w)
-    target = root * problem.data.y
-    target -= basis @ (basis.T @ target)
-    work = _warm_start(problem, basis, start)
-    best_gap, best = _certify(problem, basis, target, work), work
-    extra = 0
+    work = _warm_start(problem, start)
+    best_gap, best = _certify(problem, work), work
+    extra, seen = 0, work.z.size
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
-        gap = best_gap if n_iter == 1 else _certify(problem, basis, target, work)
+        gap = best_gap if n_iter == 1 else _certify(problem, work)
         if gap.primal <= best_gap.primal or gap.gap < best_gap.gap:
             best_gap, best = gap, work
         reached = relative_gap(problem, best_gap)
         extra += reached <= tol
         if reached <= tol * tol or extra > EXTRA:
             break
-        grown = _grow(problem, basis, work, gap)
-        if grown.z.size == work.z.size and n_iter > 1:
+        grown = _grow(problem, work, gap.violations.features)
+        if grown.z.size == seen and n_iter > 1:
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
             break
-        z = grown.z.copy()
+        z, target = grown.z.copy(), grown.cells.target
         descend(grown.gram, grown.columns.T @ target, z, SWEEPS)
         for _ in range(REFINEMENTS):
             # the gradient from the rows: the Gram matrix alone has lost half the digits of nearly dependent columns
@@ -82,87 +111,90 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         work = replace(grown, z=z)
         if np.count_nonzero(z) * 4 + 200 < z.size:
             work = work.keep(z != 0.0)
-    return _solution(problem, basis, best_gap, best, n_iter, "" if reached <= tol else status)
+        seen = work.z.size
+    return _solution(problem, best_gap, best, n_iter, "" if reached <= tol else status)
 
 
-def _certify(problem: Problem, basis: Array, target: Array, work: WorkingSet) -> Gap:
+def _certify(problem: Problem, work: WorkingSet) -> Gap:
     """Certify the working set's fit, with a dual point that meets the active constraints to the last digits."""
-    root = np.sqrt(problem.data.w)
-    residual = target - work.columns @ work.z
+    cells, data = work.cells, problem.data
+    residual = cells.target - work.columns @ work.z
     active = np.flatnonzero(work.z)
     columns, z = work.columns[:, active], work.z[active]
     lam = residual
     try:
         factor = cho_factor(work.gram[np.ix_(active, active)])
         for _ in range(REFINEMENTS):
-            lam = lam - basis @ (basis.T @ lam)
+            lam = lam - cells.basis @ (cells.basis.T @ lam)
             lam = lam + columns @ cho_solve(factor, np.sign(z) - columns.T @ lam)
     except LinAlgError:  # dependent to working precision: the residuals then have to do
         lam = residual
-    paired = float(np.dot(columns.T @ lam, z))
-    penalty = float(np.abs(z).sum())
+    paired, penalty = float(np.dot(columns.T @ lam, z)), float(np.abs(z).sum())
+    correction = cells.spread((lam - residual) / cells.root, data.y.size)
+    inside = data.y - cells.spread(cells.mean, data.y.size)
+    errors = inside + cells.spread(residual / cells.root, data.y.size)
+    limit = BATCH + int(np.count_nonzero(z))  # geometric growth: few sweeps over the whole dictionary
     return evaluate_gap(
-        problem, residual / root, penalty, lam=root * lam, paired=paired, limit=_batch(work), slack=1e-13
+        problem, errors, penalty, lam=data.w * (errors + correction), paired=paired, limit=limit, slack=1e-13
     )
 
 
-def _batch(work: WorkingSet) -> int:
-    """Grow geometrically: the number of sweeps over the whole dictionary is then logarithmic in the active features."""
-    return BATCH + int(np.count_nonzero(work.z))
-
-
-def _warm_start(problem: Problem, basis: Array, start: Solution | None) -> WorkingSet:
-    rows = problem.data.y.size
-    empty = WorkingSet(np.empty(0, np.int64), (), (), np.empty((rows, 0), order="F"), np.empty((0, 0)), np.empty(0))
+def _warm_start(problem: Problem, start: Solution | None) -> WorkingSet:
     if start is None:
-        return empty
-    work = _extend(problem, basis, empty, start.features)
-    coef = [beta * z for beta, z in zip(problem.betas, start.coef, strict=True)]
-    return replace(work, z=np.concatenate(coef))
+        none = tuple(priced.price(np.zeros(priced.points.size), 1.0, 0).features for priced in problem.dictionaries)
+        return _columns(problem, none, np.empty(0), None)
+    z = np.concatenate([beta * z for beta, z in zip(problem.betas, start.coef, strict=True)])
+    return _columns(problem, start.features, z, None)
 
 
-def _grow(problem: Problem, basis: Array, work: WorkingSet, gap: Gap) -> WorkingSet:
-    known = {(int(j), key) for j, key in zip(work.inputs, work.features, strict=True)}
-    fresh = tuple(
-        rows[[(j, row.tobytes()) not in known for row in rows]] if len(rows) else rows
-        for j, rows in enumerate(gap.violations.features)
-    )
-    return _extend(problem, basis, work, fresh)
+def _grow(problem: Problem, work: WorkingSet, violated: tuple[Rows, ...]) -> WorkingSet:
+    """Add the violated features that are not there yet."""
+    features, z, place = [], [], 0
+    for rows, more in zip(work.features, violated, strict=True):
+        known = {row.tobytes() for row in rows}
+        fresh = more[[row.tobytes() not in known for row in more]] if len(more) else more
+        features.append(np.concatenate([rows, fresh]) if len(fresh) else rows)
+        z += [work.z[place : place + len(rows)], np.zeros(len(fresh))]
+        place += len(rows)
+    return _columns(problem, tuple(features), np.concatenate(z), work)
 
 
-def _extend(problem: Problem, basis: Array, work: WorkingSet, features: tuple[Rows, ...]) -> WorkingSet:
-    """Append the columns of new features and border the Gram matrix."""
-    root = np.sqrt(problem.data.w)
-    blocks = []
-    for axis, dictionary, beta, rows in zip(
-        problem.data.axes, problem.dictionaries, problem.betas, features, strict=True
+def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: WorkingSet | None) -> WorkingSet:
+    """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over."""
+    cells = _cells(problem, features) if old is None or old.cells.starts is not None else old.cells
+    blocks, kept = [], []
+    sizes = [0] * len(features) if old is None or old.cells is not cells else [len(rows) for rows in old.features]
+    for j, (axis, dictionary, beta) in enumerate(
+        zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True)
     ):
-        blocks.append(axis.gather(dictionary.evaluate(rows, dictionary.points)) / beta)
-    added = np.concatenate(blocks, axis=1) * root[:, None]
+        points = dictionary.points if cells.starts is None else dictionary.points[cells.starts]
+        values = dictionary.evaluate(features[j][sizes[j] :], points) / beta
+        blocks.append(axis.gather(values) if cells.starts is None else values)
+        kept += [True] * sizes[j] + [False] * (len(features[j]) - sizes[j])
+    added = np.concatenate(blocks, axis=1) * cells.root[:, None]
     # twice: once leaves the rounding of large components along the free directions
     for _ in range(2):
-        added -= basis @ (basis.T @ added)
-    cross = work.columns.T @ added
-    return WorkingSet(
-        np.concatenate([work.inputs, *(np.full(len(rows), j) for j, rows in enumerate(features))]),
-        work.features + tuple(row.tobytes() for rows in features for row in rows),
-        work.rows + tuple(row for rows in features for row in rows),
-        np.asfortranarray(np.concatenate([work.columns, added], axis=1)),
-        np.block([[work.gram, cross], [cross.T, added.T @ added]]),
-        np.concatenate([work.z, np.zeros(added.shape[1])]),
-    )
+        added -= cells.basis @ (cells.basis.T @ added)
+    here, there = np.flatnonzero(kept), np.flatnonzero(~np.array(kept, dtype=bool))
+    columns = np.empty((cells.root.size, len(kept)), order="F")
+    gram = np.empty((len(kept), len(kept)))
+    columns[:, there] = added
+    if here.size and old is not None:
+        columns[:, here] = old.columns
+        gram[np.ix_(here, here)] = old.gram
+        cross = old.columns.T @ added
+        gram[np.ix_(here, there)], gram[np.ix_(there, here)] = cross, cross.T
+    gram[np.ix_(there, there)] = added.T @ added
+    return WorkingSet(cells, features, columns, gram, z)
 
 
-def _solution(problem: Problem, basis: Array, gap: Gap, work: WorkingSet, n_iter: int, status: str) -> Solution:
-    features, coef, explained = [], [], np.zeros(problem.data.y.size)
-    for j, (axis, dictionary) in enumerate(zip(problem.data.axes, problem.dictionaries, strict=True)):
-        places = np.flatnonzero((work.inputs == j) & (work.z != 0.0))
-        empty = gap.violations.features[j][:0]
-        features.append(np.array([work.rows[k] for k in places], dtype=np.int64) if places.size else empty)
-        coef.append(work.z[places] / problem.betas[j])
-        explained += axis.gather(dictionary.evaluate(features[-1], dictionary.points) @ coef[-1])
-    root = np.sqrt(problem.data.w)
-    rest = root * (problem.data.y - explained)
-    free = basis @ (basis.T @ rest) / root
-    intercept, skip = problem.free_coefficients(free)
-    return Solution(tuple(features), tuple(coef), intercept, skip, gap, n_iter, status)
+def _solution(problem: Problem, gap: Gap, work: WorkingSet, n_iter: int, status: str) -> Solution:
+    work = work.keep(work.z != 0.0)
+    parts = np.split(work.z, np.cumsum([len(rows) for rows in work.features])[:-1])
+    coef = tuple(z / beta for z, beta in zip(parts, problem.betas, strict=True))
+    root, basis = np.sqrt(problem.data.w), problem.free_basis()
+    rest = problem.data.y.copy()
+    for axis, dictionary, rows, z in zip(problem.data.axes, problem.dictionaries, work.features, coef, strict=True):
+        rest -= axis.gather(dictionary.evaluate(rows, dictionary.points) @ z)
+    intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * rest)) / root)
+    return Solution(work.features, coef, intercept, skip, gap, n_iter, status)
