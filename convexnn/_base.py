@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData, canonicalize
-from convexnn.certificate import Certificate, certify_fit
+from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
 from convexnn.model import Model, build_model
 from convexnn.solvers import SOLVERS
@@ -127,7 +127,7 @@ class BaseConvexNN(BaseEstimator):
 
     def _keep(self, training: Training, model: Model) -> None:
         """Set the fitted attributes."""
-        solution, data = training.solution, training.problem.data
+        data, gap = training.problem.data, delivered_gap(training, model)
         self.alpha_, self.alpha_max_, self.solver_ = training.alpha, training.alpha_max, training.solver
         self.coef_, self.features_ = model.coef, model.features
         self.network_, self.n_neurons_ = model.network, model.network.n_neurons
@@ -135,11 +135,11 @@ class BaseConvexNN(BaseEstimator):
         self.skip_coef_ = np.zeros(self.n_features_in_) if model.network.skip_coef is None else model.network.skip_coef
         self.breakpoints_ = [f.breakpoints for f in model.pieces]
         self.slopes_ = [f.slopes for f in model.pieces]
-        self.objective_ = (solution.gap.primal + data.constant) * data.objective_scale
-        self.dual_gap_ = relative_gap(training.problem, solution.gap)
+        self.objective_ = (gap.primal + data.constant) * data.objective_scale
+        self.dual_gap_ = relative_gap(training.problem, gap)
         self.exact_ = all(dictionary.exact for dictionary in training.problem.dictionaries)
         self.converged_ = self.dual_gap_ <= self.tol
-        self.n_iter_ = solution.n_iter
+        self.n_iter_ = training.solution.n_iter
         self._offset, self._pieces = model.offset, model.pieces
         self._training, self._model = training, model
 

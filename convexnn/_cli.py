@@ -90,6 +90,10 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("--depth", type=int, default=2, help="layers of weights (default: 2, one hidden layer)")
     fit.add_argument("--activation", default="relu", help="relu (default), leaky_relu, abs, sign or threshold")
     fit.add_argument("--architecture", default="narrow", help="narrow (default), symmetrized, parallel or tree")
+    fit.add_argument("--width", type=int, nargs="+", metavar="M", help="units' width: one for parallel, several for tree")
+    fit.add_argument("--negative-slope", type=float, default=0.01, help="slope of leaky_relu below zero (default: 0.01)")
+    fit.add_argument("--max-breakpoints", type=int, metavar="M", help="thin the candidate breakpoints of deep networks")
+    fit.add_argument("--tol", type=float, default=1e-6, help="relative duality gap to reach (default: 1e-6)")
     fit.add_argument("--alpha", type=_alpha, default="auto", help='regularisation, a number or "auto" (default)')
     fit.add_argument("--skip-connection", action="store_true", help="add an unpenalised linear term")
     fit.add_argument("--out", metavar="MODEL.json", help="write the fitted model here")
@@ -103,6 +107,14 @@ def _add_predict(commands: Any) -> None:
     predict.add_argument("data", metavar="DATA.csv", help="a CSV file with the model's input columns; .gz is read too")
     predict.add_argument("--out", metavar="PRED.csv", help="write inputs and predictions here (default: stdout)")
     predict.set_defaults(run=_predict)
+
+
+def _width(arguments: argparse.Namespace) -> int | tuple[int, ...] | None:
+    if arguments.width is None or arguments.architecture == "tree":
+        return arguments.width and tuple(arguments.width)
+    if len(arguments.width) > 1:
+        raise CommandError(f"--width takes several numbers for --architecture tree only, not {arguments.architecture}")
+    return arguments.width[0]
 
 
 def _alpha(text: str) -> float | str:
@@ -148,6 +160,10 @@ def _fit_model(arguments: argparse.Namespace, X: Array, y: Array, weights: Array
         arguments.depth,
         activation=arguments.activation,
         architecture=arguments.architecture,
+        width=_width(arguments),
+        negative_slope=arguments.negative_slope,
+        max_breakpoints=arguments.max_breakpoints,
+        tol=arguments.tol,
         alpha=arguments.alpha,
         skip_connection=arguments.skip_connection,
     )

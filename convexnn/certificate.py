@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convexnn.duality import Violations, evaluate_gap, price, refitted_residual, relative_gap
+from convexnn.canonical import CanonicalData
+from convexnn.duality import Gap, Violations, evaluate_gap, price, refitted_residual, relative_gap
 from convexnn.model import Feature, FeatureList, Model
 from convexnn.training import Training
+
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,7 @@ class Certificate:
 def certify_fit(training: Training, model: Model) -> Certificate:
     """Certify the function of a model on the data of its training, from its predictions."""
     problem, data = training.problem, training.problem.data
-    shift = model.offset - data.y_center
-    fit = np.full(data.y.size, shift)
-    for axis, f in zip(data.axes, model.pieces, strict=True):
-        fit += axis.gather(f(axis.origin))
-    fit /= data.y_scale
-    residual = refitted_residual(problem, problem.free_basis(), fit)
+    residual = refitted_residual(problem, problem.free_basis(), _predictions(data, model))
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     penalty = beta * float(np.abs(model.coef).sum()) / data.objective_scale
     gap = evaluate_gap(problem, residual, penalty, limit=0)
@@ -67,6 +67,29 @@ def certify_fit(training: Training, model: Model) -> Certificate:
         feature=_strongest(training, best),
         exact=all(dictionary.exact for dictionary in problem.dictionaries),
     )
+
+
+def delivered_gap(training: Training, model: Model) -> Gap:
+    """Return the gap of the function that a model computes, whose rounding differs from its solver's.
+
+    The lower bound is the solver's, which holds for every function; the objective is that of the predictions.
+    """
+    problem, gap = training.problem, training.solution.gap
+    if training.solution.splines is not None:  # its values are the solver's, to the last digit
+        return gap
+    errors = problem.data.y - _predictions(problem.data, model)
+    beta = training.alpha * float(problem.data.w.sum()) * problem.data.w_scale
+    penalty = beta * float(np.abs(model.coef).sum()) / problem.data.objective_scale
+    primal = 0.5 * float(np.dot(problem.data.w * errors, errors)) + penalty
+    return replace(gap, primal=primal, gap=max(primal - gap.dual, gap.gap))
+
+
+def _predictions(data: CanonicalData, model: Model) -> Array:
+    """Return the model's predictions for the rows, in canonical units."""
+    fit = np.full(data.y.size, model.offset - data.y_center)
+    for axis, f in zip(data.axes, model.pieces, strict=True):
+        fit += axis.gather(f(axis.origin))
+    return fit / data.y_scale
 
 
 def _strongest(training: Training, best: Violations) -> Feature | None:

@@ -93,7 +93,7 @@ def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Vi
             maximum = max(maximum, priced.maximum / beta if beta > 0.0 else np.inf)
         rows.append(priced.features)
         ratios.append(priced.correlations / beta if beta > 0.0 else priced.correlations)
-    return Violations(maximum, tuple(rows), tuple(ratios))
+    return Violations(float(maximum), tuple(rows), tuple(ratios))
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:
@@ -107,7 +107,7 @@ def bound(violations: Violations, squares: float, mismatch: float, penalty: floa
     distance = (1.0 - theta) * math.sqrt(squares) + theta * math.sqrt(mismatch)
     gap = max(penalty - theta * paired + 0.5 * distance * distance, 0.0)
     primal = 0.5 * squares + penalty
-    return Gap(primal, primal - gap, gap, violations)
+    return Gap(float(primal), float(primal - gap), float(gap), violations)
 
 
 def refitted_residual(problem: Problem, basis: Array, fit: Array) -> Array:
@@ -163,4 +163,4 @@ def critical_ratio(problem: Problem, basis: Array) -> float:
     residual = problem.data.y - null_fit(problem, basis)
     if np.abs(residual).max() <= 16.0 * EPSILON:
         return 0.0  # an exact fit up to rounding (targets are of order one): there is nothing to explain
-    return price(problem, problem.data.w * residual, limit=0).maximum
+    return float(price(problem, problem.data.w * residual, limit=0).maximum)

@@ -1,0 +1,128 @@
+"""What `import convexnn` brings along, what it offers, and that modules import one way only."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convexnn
+
+PACKAGE = Path(convexnn.__file__).parent
+ALLOWED = {
+    "ConvexNNRegressor",
+    "ConvexNNRegressorCV",
+    "ConvexNNClassifier",
+    "ConvexNNAutoregressor",
+    "convex_nn_path",
+    "alpha_max",
+    "Network",
+    "__version__",
+}
+# Lowest first: a module imports from its own layer and from layers above it in this list, never from below.
+LAYERS = [
+    {"__init__.py:version", "_version"},
+    {"validation", "_validation", "losses", "architecture", "activations", "canonical"},
+    {"kernels"},
+    {"dictionaries"},
+    {"duality"},
+    {"solvers"},
+    {"path", "network", "piecewise"},
+    {"model", "training", "certificate"},
+    {"_base"},
+    {"_regressor", "_autoregressor", "_classifier", "_cv"},
+    {"plotting", "export", "_export", "datasets"},
+    {"_demo", "_cli", "__main__"},
+]
+
+
+def modules():
+    """Return the path of every module of the package below its root file."""
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def layer(name):
+    """Return the place in the list of the module or folder with this name."""
+    found = [place for place, names in enumerate(LAYERS) if name in names]
+    assert found, f"convexnn.{name} has no place in the order of layers: add it where it belongs"
+    return found[0]
+
+
+def imported(path):
+    """Return the names, directly under the package, that a module imports anywhere in its text."""
+    names = set()
+    parent = ["convexnn", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = parent[: len(parent) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            names.update([f"{base}.{alias.name}" for alias in node.names] if base == "convexnn" else [base])
+    return {name.split(".")[1] for name in names if name.startswith("convexnn.")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    own = layer(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+    public = {"ConvexNNRegressor", "Network", "alpha_max", "__version__"}  # defined below the command line, by the root
+    upward = {name for name in imported(path) - public if layer(name) > own}
+    assert not upward, f"{path.name} imports from later layers: {sorted(upward)}"
+
+
+@pytest.mark.parametrize("folder", ["dictionaries", "solvers", "kernels"])
+def test_no_cycle_inside_a_folder(folder):
+    graph = {}
+    for path in (PACKAGE / folder).glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        froms = [node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+        graph[path.stem] = {name.split(".")[2] for name in froms if name.startswith(f"convexnn.{folder}.")}
+    while graph:
+        leaves = {name for name, needs in graph.items() if not needs & graph.keys()}
+        assert leaves, f"cycle among {sorted(graph)}"
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+
+
+def run(code):
+    """Return what a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_import_is_light():
+    code = "import sys, sklearn.base, sklearn.utils.validation; before = set(sys.modules); import convexnn"
+    added = run(f"{code}; print(*sorted(set(sys.modules) - before))").split()
+    assert "convexnn" in added
+    assert not {"numba", "llvmlite", "matplotlib", "pandas", "cvxpy", "torch", "onnx", "sympy"} & set(added)
+
+
+def test_bad_input_is_refused_before_kernels_are_loaded():
+    code = """
+import sys, numpy as np
+from convexnn import ConvexNNRegressor
+x, y = np.arange(5.0)[:, None], np.arange(5.0)
+refused = 0
+cases = [({"alpha": -1.0}, x, None), ({"activation": "tanh"}, x, None), ({}, x * np.nan, None), ({}, x, -y)]
+for options, X, w in cases:
+    try:
+        ConvexNNRegressor(**options).fit(X, y, sample_weight=w)
+    except ValueError:
+        refused += 1
+print(refused, "numba" in sys.modules)
+"""
+    assert run(code) == "4 False"
+
+
+def test_public_names():
+    public = set(convexnn.__all__)
+    assert {"ConvexNNRegressor", "Network", "alpha_max"} <= public <= ALLOWED
+    for name in public - {"__version__"}:
+        assert getattr(convexnn, name).__doc__, name
+
+
+def test_every_parameter_and_attribute_is_documented():
+    text = convexnn.ConvexNNRegressor.__doc__
+    model = convexnn.ConvexNNRegressor().fit([[0.0], [1.0], [2.0], [4.0]], [0.0, 1.0, 0.0, 1.0])
+    names = [*model.get_params(), *(name for name in vars(model) if name.endswith("_") and not name.startswith("_"))]
+    assert [name for name in names if name not in text] == []
