@@ -1,0 +1,59 @@
+"""One point, two points, zero dual vectors and empty batches, for every deep dictionary."""
+
+import numpy as np
+import pytest
+
+from convexnn.dictionaries.capped import CappedRamps
+from convexnn.dictionaries.deep_reflections import DeepReflections
+from convexnn.dictionaries.monotone import MonotoneRamps
+from convexnn.dictionaries.reflections import Reflections3
+from convexnn.dictionaries.reflections4 import Reflections4
+from convexnn.dictionaries.switches import Switches
+from convexnn.dictionaries.symmetrized import Symmetrized
+
+BUILD = {
+    "capped": lambda x: CappedRamps(x, depth=4),
+    "deep reflections": lambda x: DeepReflections(x, depth=5, midpoints=True),
+    "monotone": lambda x: MonotoneRamps(x, depth=4, slope=0.1),
+    "reflections 3": Reflections3,
+    "reflections 4": Reflections4,
+    "switches": lambda x: Switches(x, widths=(2, 2), low=-1.0),
+    "symmetrized": Symmetrized,
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("name", BUILD)
+def test_nothing_to_price(name, count):
+    dictionary = BUILD[name](np.arange(float(count)))
+    priced = dictionary.price(np.zeros(count), 0.0, 5)
+    assert priced.maximum == 0.0 and len(priced.features) == len(priced.correlations) == 0
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_two_points_have_one_shape(name):
+    """Every unit is, on two points, a multiple of the same step."""
+    dictionary = BUILD[name](np.array([1.0, 3.0]))
+    priced = dictionary.price(np.array([-1.0, 1.0]), 0.1, 5)
+    steps = np.diff(dictionary.evaluate(priced.features, dictionary.points), axis=0)
+    np.testing.assert_allclose(np.abs(steps).max(), priced.maximum, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_empty_batch_has_every_form(name):
+    dictionary = BUILD[name](np.arange(4.0))
+    empty = dictionary.price(np.zeros(4), 0.0, 5).features
+    assert dictionary.evaluate(empty, np.arange(7.0)).shape == (7, 0)
+    assert len(dictionary.pieces(empty).breakpoints) == len(dictionary.units(empty).weights[0]) == 0
+    assert dictionary.origins(empty) == []
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_bound_and_input_are_left_alone(name):
+    dictionary = BUILD[name](np.array([0.0, 0.2, 0.5, 1.0]))
+    lam = np.array([1.0, -3.0, 2.5, -0.5])
+    lam.flags.writeable = False
+    first = dictionary.price(lam, 0.0, 4)
+    second = dictionary.price(lam, 0.0, 4)
+    np.testing.assert_array_equal(first.features, second.features)
+    np.testing.assert_array_equal(first.correlations, second.correlations)
