@@ -99,26 +99,30 @@ def canonicalize(X: Array, y: Array, sample_weight: Array | None, *, order_only:
     Inputs that scaling makes equal are ties, unless ``order_only``: steps can tell them apart all the same.
     """
     if sample_weight is None:
-        w, w_scale = np.ones(y.shape), 1.0
+        # one number seen n times: sorting leaves it alone
+        w, unit = np.broadcast_to(np.ones(1), y.shape), 1.0
     else:
         if not sample_weight.all():
             kept = sample_weight > 0.0
             X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
-        w_scale = power_of_two(float(sample_weight.max()))
-        w = sample_weight / w_scale
+        unit = power_of_two(float(sample_weight.max()))
+        w = sample_weight / unit
     y_unit = power_of_two(float(np.abs(y).max()))
-    y = y / y_unit
-    mean = float(np.average(y, weights=w))
+    rows = _merge_single if X.shape[1] == 1 else _merge_several
+    axes, y, w, constant = rows(X, y / y_unit, w, order_only)
+    # only now: what follows is then the same, bit for bit, for a row of weight two and for two equal rows
+    w_scale = power_of_two(float(w.max()))
+    w = w / w_scale
+    mean = float(np.dot(w, y) / w.sum())
     y = y - mean
     if np.abs(y).max() <= 4.0 * EPSILON:
         y[:] = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
     spread = power_of_two(float(np.abs(y).max()))
     y /= spread
-    rows = _merge_single if X.shape[1] == 1 else _merge_several
-    axes, y, w, constant = rows(X, y, w, order_only)
     y -= np.dot(w, y) / w.sum()
+    constant /= w_scale * spread * spread
     null = 0.5 * float(np.dot(w * y, y)) + constant
-    return CanonicalData(axes, y, w, mean * y_unit, y_unit * spread, w_scale, constant, null)
+    return CanonicalData(axes, y, w, mean * y_unit, y_unit * spread, w_scale * unit, constant, null)
 
 
 def _affine(x: Array) -> tuple[float, float]:
@@ -132,16 +136,22 @@ def _merge_single(
 ) -> tuple[tuple[Axis, ...], Array, Array, float]:
     x = X[:, 0]
     center, scale = _affine(x)
-    if not (x[1:] >= x[:-1]).all():
-        order = np.argsort(x, kind="stable")
-        x, y, w = x[order], y[order], w[order]
-    points = (x - center) / scale
+    if (x[1:] >= x[:-1]).all():
+        x = x.copy()
+    else:
+        order = np.argsort(x)
+        x, y = x[order], y[order]
+        w = w[order] if w.strides[0] else w
+    points = x - center
+    points /= scale
     # ties are sought after scaling, because rounding there can make new ones
     told = x if order_only else points
-    new = np.concatenate(([True], told[1:] > told[:-1]))
-    y, w, constant = _means(np.flatnonzero(new), y, w)
-    axis = Axis(points[new], x[new], None, center, scale)
-    return (axis,), y, w, constant
+    new = told[1:] > told[:-1]
+    if new.all():
+        return (Axis(points, x, None, center, scale),), y, np.ascontiguousarray(w), 0.0
+    starts = np.concatenate(([0], np.flatnonzero(new) + 1))
+    y, w, constant = _means(starts, y, w)
+    return (Axis(points[starts], x[starts], None, center, scale),), y, w, constant
 
 
 def _merge_several(
@@ -152,7 +162,7 @@ def _merge_several(
     told = X if order_only else points
     order = np.lexsort(told.T[::-1])
     told, points, X, y, w = told[order], points[order], X[order], y[order], w[order]
-    starts = np.flatnonzero(np.concatenate(([True], (told[1:] != told[:-1]).any(axis=1))))
+    starts = np.concatenate(([0], np.flatnonzero((told[1:] != told[:-1]).any(axis=1)) + 1))
     y, w, constant = _means(starts, y, w)
     axes = []
     for column, (center, scale) in enumerate(affine):
@@ -166,7 +176,10 @@ def _means(starts: NDArray[np.int64], y: Array, w: Array) -> tuple[Array, Array,
     """Merge runs of rows that begin at ``starts`` into weighted means; return also half their weighted spread."""
     if starts.size == y.size:
         return y, w, 0.0
+    sizes = np.diff(np.append(starts, y.size))
     total = np.add.reduceat(w, starts)
-    mean = np.add.reduceat(w * y, starts) / total
-    spread = y - np.repeat(mean, np.diff(np.append(starts, y.size)))
+    # from the first of a run: exact where all are equal
+    first = y[starts]
+    mean = first + np.add.reduceat(w * (y - np.repeat(first, sizes)), starts) / total
+    spread = y - np.repeat(mean, sizes)
     return mean, total, 0.5 * float(np.dot(w * spread, spread))

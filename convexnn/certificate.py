@@ -12,7 +12,6 @@ from convexnn.duality import Gap, Violations, evaluate_gap, price, refitted_resi
 from convexnn.model import Feature, FeatureList, Model
 from convexnn.training import Training
 
-
 Array = NDArray[np.float64]
 
 

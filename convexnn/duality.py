@@ -54,10 +54,18 @@ class Problem:
 
     def free_basis(self) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""
-        weighted = self.free_columns() * np.sqrt(self.data.w)[:, None]
-        # inputs may be constant or depend on each other: keep what has rank
-        left, singular, _ = np.linalg.svd(weighted, full_matrices=False)
-        return left[:, singular > singular[0] * 1e-13]
+        root = np.sqrt(self.data.w)
+        basis = np.empty((root.size, 0))
+        for column in self.free_columns().T:
+            vector = column * root
+            size = np.linalg.norm(vector)
+            for _ in range(2):
+                vector -= basis @ (basis.T @ vector)
+            rest = np.linalg.norm(vector)
+            # inputs may be constant or depend on each other: keep what has rank
+            if rest > 1e-13 * size:
+                basis = np.column_stack((basis, vector / rest))
+        return basis
 
 
 @dataclass(frozen=True)

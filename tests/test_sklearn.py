@@ -64,7 +64,8 @@ def test_grid_search(data):
 
 
 def test_grid_search_over_depth(data):
-    search = GridSearchCV(ConvexNNRegressor(), {"depth": [2, 3], "activation": ["relu", "abs"]}, cv=3, n_jobs=2, error_score="raise").fit(*data)
+    grid = {"depth": [2, 3], "activation": ["relu", "abs"]}
+    search = GridSearchCV(ConvexNNRegressor(), grid, cv=3, n_jobs=2, error_score="raise").fit(*data)
     assert search.best_params_["depth"] in (2, 3)
 
 
