@@ -55,17 +55,18 @@ class Problem:
     def free_basis(self) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""
         root = np.sqrt(self.data.w)
-        basis = np.empty((root.size, 0))
-        for column in self.free_columns().T:
-            vector = column * root
+        vectors = [root / np.linalg.norm(root)]
+        for axis in self.data.axes if self.skip else ():
+            vector = axis.gather(axis.points) * root
             size = np.linalg.norm(vector)
             for _ in range(2):
-                vector -= basis @ (basis.T @ vector)
+                for other in vectors:
+                    vector -= np.dot(other, vector) * other
             rest = np.linalg.norm(vector)
             # inputs may be constant or depend on each other: keep what has rank
             if rest > 1e-13 * size:
-                basis = np.column_stack((basis, vector / rest))
-        return basis
+                vectors.append(vector / rest)
+        return np.array(vectors).T
 
 
 @dataclass(frozen=True)

@@ -42,16 +42,20 @@ class Ramps(SplineDictionary):
         sums = ramp_sums(self.points, lam)
         # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
         total = sums[0]
-        rows, correlations, maximum = [], [], 0.0
-        for direction in (1,) if self.one_sided else (1, -1):
-            curve = (1.0 - self.slope) * sums + (self.slope if direction == 1 else -1.0) * total
-            # on the data a ramp from the last point down is one from the first point up, which alone is offered: without
-            # the choice two networks, different outside the data, would be equally good
-            curve = curve[:-1]
-            maximum = max(maximum, float(np.abs(curve).max(initial=0.0)))
-            found = excursions(curve, bound)
-            rows.append(np.column_stack((found, np.full(found.size, direction))))
-            correlations.append(curve[found])
+        # on the data a ramp from the last point down is one from the first point up, which alone is offered: without the
+        # choice two networks, different outside the data, would be equally good
+        sums = sums[:-1]
+        turn = 1.0 - self.slope
+        shifts = {1: self.slope * total} if self.one_sided else {1: self.slope * total, -1: -total}
+        extremes = np.array([sums.min(), sums.max()]) if sums.size else np.zeros(1)
+        maximum = max(float(np.abs(turn * extremes + shift).max()) for shift in shifts.values())
+        rows, correlations = [np.empty((0, 2), np.int64)], [np.empty(0)]
+        if maximum > bound and limit > 0:
+            for direction, shift in shifts.items():
+                curve = turn * sums + shift
+                found = excursions(curve, bound)
+                rows.append(np.column_stack((found, np.full(found.size, direction))))
+                correlations.append(curve[found])
         return most_violated(maximum, np.concatenate(rows), np.concatenate(correlations), limit)
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
