@@ -105,10 +105,6 @@ class Dictionary(ABC):
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
         """Return the exact piecewise-linear form of the features."""
 
-    def level_starts(self, features: Rows) -> NDArray[np.int64] | None:
-        """Return the first points of the stretches on which all these features are constant; None if they never are."""
-        return None
-
     @abstractmethod
     def origins(self, features: Rows) -> list[list[Origin]]:
         """Return, for each feature and each breakpoint of ``pieces``, where it comes from: (kind, indices of points).
@@ -154,3 +150,19 @@ class StepDictionary(Dictionary):
     @abstractmethod
     def represent(self, levels: Array) -> tuple[Rows, Array]:
         """Represent a step function with these values at the points: features and coefficients."""
+
+
+class SwitchDictionary(Dictionary):
+    """A dictionary of features that are constant between few places, at most ``switches``; a row names the points before
+    these, in order, then -1.
+    """
+
+    switches: int
+
+    @abstractmethod
+    def level_starts(self, features: Rows) -> NDArray[np.int64]:
+        """Return the first points of the stretches on which all these features are constant."""
+
+    @abstractmethod
+    def over(self, points: Array) -> SwitchDictionary:
+        """Return the same dictionary over other points."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, StepDictionary, Units
 from convexnn.dictionaries.ramps import most_violated
@@ -58,9 +57,6 @@ class Steps(StepDictionary):
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
         values = np.tile([self.low, 1.0], (len(features), 1))
         return Pieces(self.steps_at(features, points)[:, None], values, np.zeros(values.shape))
-
-    def level_starts(self, features: Rows) -> NDArray[np.int64]:
-        return np.unique(np.concatenate(([0], features[:, 0] + 1)))
 
     def origins(self, features: Rows) -> list[list[Origin]]:
         return [[("midpoint", (int(i), int(i) + 1))] for i in features[:, 0]]

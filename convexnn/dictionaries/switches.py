@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Array, Dictionary, Origin, Pieces, Priced, Rows, Units
+from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, SwitchDictionary, Units
 from convexnn.dictionaries.selection import spread
 
 # Entries of one table of the dynamic programme; beyond it runs are merged greedily, in O(N log N) and O(N) memory.
@@ -16,7 +16,7 @@ TABLE_LIMIT = 4_000_000
 WAVES = 8_000_000
 
 
-class Switches(Dictionary):
+class Switches(SwitchDictionary):
     """Functions with two values and at most K switches, K = min(N - 1, m_1 m_2 ... m_{L-2}).
 
     A unit of a sign or threshold network of depth L >= 3 sees x only through the thresholds of its first layer, so it
@@ -170,6 +170,9 @@ class Switches(Dictionary):
         parity = np.concatenate([np.zeros_like(column[:, :1]), column + 1], axis=1) % 2
         values = np.where(parity == 1, 1.0, self.low)
         return Pieces(steps, values, np.zeros(values.shape))
+
+    def over(self, points: Array) -> Switches:
+        return Switches(points, widths=self.widths, low=self.low)
 
     def level_starts(self, features: Rows) -> NDArray[np.int64]:
         return np.unique(np.concatenate(([0], features[features >= 0] + 1)))

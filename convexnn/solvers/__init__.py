@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from convexnn.dictionaries.base import SplineDictionary, StepDictionary
+from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchDictionary
 from convexnn.duality import Problem
-from convexnn.solvers import coordinate_descent, spline, total_variation
+from convexnn.solvers import coordinate_descent, spline, stretches, total_variation
 from convexnn.solvers.solution import Solution
 
 SOLVERS = {
     "coordinate_descent": coordinate_descent.solve,
     "spline": spline.solve,
+    "stretches": stretches.solve,
     "total_variation": total_variation.solve,
 }
 
@@ -23,6 +24,8 @@ def choose(problem: Problem, solver: str) -> str:
             able.append("spline")
         if isinstance(first, StepDictionary):
             able.append("total_variation")
+        if isinstance(first, SwitchDictionary) and not problem.skip:
+            able.append("stretches")
     if solver == "auto":
         return able[-1]
     if solver not in able:

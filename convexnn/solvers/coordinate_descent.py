@@ -26,47 +26,25 @@ EXTRA = 5
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The rows as the working set sees them: stretches on which all its columns are constant are one row each.
+class Frame:
+    """What columns are measured in: the roots of the weights, the free directions and the targets orthogonal to them."""
 
-    ``starts`` holds the first point of each stretch; None where every row stands for itself. ``root`` is the square
-    root of the weights, ``mean`` the mean target, ``basis`` and ``target`` the free directions and the targets, weighted
-    (targets orthogonal to the free directions).
-    """
-
-    starts: NDArray[np.int64] | None
     root: Array
-    mean: Array
     basis: Array
     target: Array
 
-    def spread(self, per_cell: Array, size: int) -> Array:
-        """Repeat a quantity of each cell for its rows."""
-        return per_cell if self.starts is None else np.repeat(per_cell, np.diff(np.append(self.starts, size)))
 
-
-def _cells(problem: Problem, features: tuple[Rows, ...]) -> Cells:
-    data, w, mean, basis = problem.data, problem.data.w, problem.data.y, None
-    starts = None
-    if len(data.axes) == 1 and not problem.skip:
-        starts = problem.dictionaries[0].level_starts(features[0])
-    if starts is None:
-        basis = problem.free_basis()
-    else:
-        w = np.add.reduceat(data.w, starts)
-        mean = np.add.reduceat(data.w * data.y, starts) / w
-        basis = np.sqrt(w / w.sum())[:, None]
-    root = np.sqrt(w)
-    target = root * mean
-    target -= basis @ (basis.T @ target)
-    return Cells(starts, root, mean, basis, target)
+def _frame(problem: Problem) -> Frame:
+    root, basis = np.sqrt(problem.data.w), problem.free_basis()
+    target = root * problem.data.y
+    return Frame(root, basis, target - basis @ (basis.T @ target))
 
 
 @dataclass(frozen=True)
 class WorkingSet:
     """Columns of the dictionary: weighted, free directions projected out, divided by beta; and their Gram matrix."""
 
-    cells: Cells
+    frame: Frame
     features: tuple[Rows, ...]
     columns: Array
     gram: Array
@@ -78,31 +56,34 @@ class WorkingSet:
         parts = np.split(kept, np.cumsum([len(rows) for rows in self.features])[:-1])
         features = tuple(rows[part] for rows, part in zip(self.features, parts, strict=True))
         return WorkingSet(
-            self.cells, features, self.columns[:, places], self.gram[np.ix_(places, places)], self.z[places]
+            self.frame, features, self.columns[:, places], self.gram[np.ix_(places, places)], self.z[places]
         )
 
 
-def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
-    """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
+def solve(
+    problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None, extra: int = EXTRA
+) -> Solution:
+    """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and ``extra`` more."""
     from convexnn.kernels.lasso import descend, solve_exactly
 
     work = _warm_start(problem, start)
-    best_gap, best = _certify(problem, work), work
-    extra, seen = 0, work.z.size
+    best_gap, best_lam = _certify(problem, work)
+    best = work
+    spent, seen = 0, work.z.size
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
-        gap = best_gap if n_iter == 1 else _certify(problem, work)
+        gap, lam = (best_gap, best_lam) if n_iter == 1 else _certify(problem, work)
         if gap.primal <= best_gap.primal or gap.gap < best_gap.gap:
-            best_gap, best = gap, work
+            best_gap, best_lam, best = gap, lam, work
         reached = relative_gap(problem, best_gap)
-        extra += reached <= tol
-        if reached <= tol * tol or extra > EXTRA:
+        spent += reached <= tol
+        if reached <= tol * tol or spent > extra:
             break
         grown = _grow(problem, work, gap.violations.features)
         if grown.z.size == seen and n_iter > 1:
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
             break
-        z, target = grown.z.copy(), grown.cells.target
+        z, target = grown.z.copy(), grown.frame.target
         descend(grown.gram, grown.columns.T @ target, z, SWEEPS)
         for _ in range(REFINEMENTS):
             # the gradient from the rows: the Gram matrix alone has lost half the digits of nearly dependent columns
@@ -112,31 +93,27 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         if np.count_nonzero(z) * 4 + 200 < z.size:
             work = work.keep(z != 0.0)
         seen = work.z.size
-    return _solution(problem, best_gap, best, n_iter, "" if reached <= tol else status)
+    return _solution(problem, best_gap, best_lam, best, n_iter, "" if reached <= tol else status)
 
 
-def _certify(problem: Problem, work: WorkingSet) -> Gap:
+def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
     """Certify the working set's fit, with a dual point that meets the active constraints to the last digits."""
-    cells, data = work.cells, problem.data
-    residual = cells.target - work.columns @ work.z
+    root, basis = work.frame.root, work.frame.basis
+    residual = work.frame.target - work.columns @ work.z
     active = np.flatnonzero(work.z)
     columns, z = work.columns[:, active], work.z[active]
     lam = residual
     try:
         factor = cho_factor(work.gram[np.ix_(active, active)])
         for _ in range(REFINEMENTS):
-            lam = lam - cells.basis @ (cells.basis.T @ lam)
+            lam = lam - basis @ (basis.T @ lam)
             lam = lam + columns @ cho_solve(factor, np.sign(z) - columns.T @ lam)
     except LinAlgError:  # dependent to working precision: the residuals then have to do
         lam = residual
-    paired, penalty = float(np.dot(columns.T @ lam, z)), float(np.abs(z).sum())
-    correction = cells.spread((lam - residual) / cells.root, data.y.size)
-    inside = data.y - cells.spread(cells.mean, data.y.size)
-    errors = inside + cells.spread(residual / cells.root, data.y.size)
+    paired, penalty, lam = float(np.dot(columns.T @ lam, z)), float(np.abs(z).sum()), root * lam
     limit = BATCH + int(np.count_nonzero(z))  # geometric growth: few sweeps over the whole dictionary
-    return evaluate_gap(
-        problem, errors, penalty, lam=data.w * (errors + correction), paired=paired, limit=limit, slack=1e-13
-    )
+    gap = evaluate_gap(problem, residual / root, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
+    return gap, lam
 
 
 def _warm_start(problem: Problem, start: Solution | None) -> WorkingSet:
@@ -161,22 +138,20 @@ def _grow(problem: Problem, work: WorkingSet, violated: tuple[Rows, ...]) -> Wor
 
 def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: WorkingSet | None) -> WorkingSet:
     """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over."""
-    cells = _cells(problem, features) if old is None or old.cells.starts is not None else old.cells
+    frame = _frame(problem) if old is None else old.frame
+    sizes = [0] * len(features) if old is None else [len(rows) for rows in old.features]
     blocks, kept = [], []
-    sizes = [0] * len(features) if old is None or old.cells is not cells else [len(rows) for rows in old.features]
-    for j, (axis, dictionary, beta) in enumerate(
-        zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True)
+    for axis, dictionary, beta, rows, size in zip(
+        problem.data.axes, problem.dictionaries, problem.betas, features, sizes, strict=True
     ):
-        points = dictionary.points if cells.starts is None else dictionary.points[cells.starts]
-        values = dictionary.evaluate(features[j][sizes[j] :], points) / beta
-        blocks.append(axis.gather(values) if cells.starts is None else values)
-        kept += [True] * sizes[j] + [False] * (len(features[j]) - sizes[j])
-    added = np.concatenate(blocks, axis=1) * cells.root[:, None]
+        blocks.append(axis.gather(dictionary.evaluate(rows[size:], dictionary.points)) / beta)
+        kept += [True] * size + [False] * (len(rows) - size)
+    added = np.concatenate(blocks, axis=1) * frame.root[:, None]
     # twice: once leaves the rounding of large components along the free directions
     for _ in range(2):
-        added -= cells.basis @ (cells.basis.T @ added)
+        added -= frame.basis @ (frame.basis.T @ added)
     here, there = np.flatnonzero(kept), np.flatnonzero(~np.array(kept, dtype=bool))
-    columns = np.empty((cells.root.size, len(kept)), order="F")
+    columns = np.empty((frame.root.size, len(kept)), order="F")
     gram = np.empty((len(kept), len(kept)))
     columns[:, there] = added
     if here.size and old is not None:
@@ -185,10 +160,10 @@ def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: Workin
         cross = old.columns.T @ added
         gram[np.ix_(here, there)], gram[np.ix_(there, here)] = cross, cross.T
     gram[np.ix_(there, there)] = added.T @ added
-    return WorkingSet(cells, features, columns, gram, z)
+    return WorkingSet(frame, features, columns, gram, z)
 
 
-def _solution(problem: Problem, gap: Gap, work: WorkingSet, n_iter: int, status: str) -> Solution:
+def _solution(problem: Problem, gap: Gap, lam: Array, work: WorkingSet, n_iter: int, status: str) -> Solution:
     work = work.keep(work.z != 0.0)
     parts = np.split(work.z, np.cumsum([len(rows) for rows in work.features])[:-1])
     coef = tuple(z / beta for z, beta in zip(parts, problem.betas, strict=True))
@@ -197,4 +172,4 @@ def _solution(problem: Problem, gap: Gap, work: WorkingSet, n_iter: int, status:
     for axis, dictionary, rows, z in zip(problem.data.axes, problem.dictionaries, work.features, coef, strict=True):
         rest -= axis.gather(dictionary.evaluate(rows, dictionary.points) @ z)
     intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * rest)) / root)
-    return Solution(work.features, coef, intercept, skip, gap, n_iter, status)
+    return Solution(work.features, coef, intercept, skip, gap, n_iter, status, lam=lam)

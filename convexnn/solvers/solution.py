@@ -40,6 +40,8 @@ class Solution:
         Pricing sweeps over the whole dictionary, at least 1.
     status : str
         "" where the tolerance was reached, else what happened and what to do.
+    lam : ndarray of shape (n_rows,) or None
+        The dual point of ``gap`` before scaling, where the solver keeps it.
     splines : tuple of Spline or None
         The function of each input where the solver knows it more accurately than the sum of its features.
     """
@@ -52,3 +54,4 @@ class Solution:
     n_iter: int
     status: str = ""
     splines: tuple[Spline, ...] | None = None
+    lam: Array | None = None
