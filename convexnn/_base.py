@@ -115,7 +115,11 @@ class BaseConvexNN(BaseEstimator):
 
     def _train(self, data: CanonicalData, spec: Architecture) -> None:
         """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
-        training = train(data, spec, alpha=self.alpha, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
+        last = getattr(self, "_training", None) if self.warm_start else None
+        start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
+        training = train(
+            data, spec, alpha=self.alpha, solver=self.solver, tol=self.tol, max_iter=self.max_iter, start=start
+        )
         self._keep(training, build_model(training.problem, training.solution, spec))
         if not self.converged_:
             warnings.warn(

@@ -58,7 +58,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     max_iter : int, default=1000
         The largest number of pricing sweeps over the dictionary.
     warm_start : bool, default=False
-        Whether to start from the last solution where the data are the same.
+        Whether to start from the last solution, where inputs and architecture are those of the last fit: along a path of
+        ``alpha``, say. The certificate does not depend on the start.
     verbose : int, default=0
         Not used at depth 2.
     n_jobs : int, default=None

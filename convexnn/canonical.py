@@ -80,6 +80,12 @@ class CanonicalData:
         """The factor from canonical objectives to the user's."""
         return self.y_scale * self.y_scale * self.w_scale
 
+    def same_points(self, other: CanonicalData) -> bool:
+        """Return whether features of one are features of the other: equal points on every axis, scaled alike."""
+        return len(self.axes) == len(other.axes) and self.y_scale == other.y_scale and all(
+            a.scale == b.scale and np.array_equal(a.points, b.points) for a, b in zip(self.axes, other.axes, strict=True)
+        )
+
     def penalty_scale(self, homogeneous: bool) -> Array:
         """Return, for each input, the factor from the user's beta to the canonical one."""
         x_scale = np.array([axis.scale if homogeneous else 1.0 for axis in self.axes])

@@ -69,11 +69,19 @@ class Fitter:
         self.places = np.empty(self.x.size, np.int64)
         self.sides = np.empty(self.x.size, np.int64)
 
-    def begin(self) -> State:
-        """Return the best line (or, with flat tails, constant)."""
-        knots = np.array([0, self.x.size - 1])
-        sums = self.summed(knots, np.empty((1, 5)), np.array([True]))
-        return self.refit(State(knots, np.zeros(2), sums, np.zeros(2), np.zeros(1), 0.0))
+    def begin(self, start: Solution | None) -> State:
+        """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
+        knots, signs = np.array([0, self.x.size - 1]), np.zeros(2)
+        if start is not None and start.splines is not None:
+            spline = start.splines[0]
+            outer = (0.0, 0.0) if self.norm.flat else (spline.slopes[1], spline.slopes[-2])
+            signs = np.sign(np.diff(spline.slopes[1:-1], prepend=outer[0], append=outer[1]))
+            kept = signs != 0.0
+            kept[[0, -1]] = True
+            knots, signs = spline.knots[kept], signs[kept]
+        size = knots.size - 1
+        sums = self.summed(knots, np.empty((size, 5)), np.ones(size, bool))
+        return self.settle(State(knots, signs, sums, np.zeros(size + 1), np.zeros(size), 0.0), 1.0)
 
     def summed(self, knots: NDArray[np.int64], sums: Array, stale: NDArray[np.bool_]) -> Array:
         """Fill in the sums of stale segments."""
@@ -247,7 +255,7 @@ class Fitter:
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
     fitter = Fitter(problem)
-    best = state = fitter.begin()
+    best = state = fitter.begin(start)
     best_sweep = sweep = fitter.price(state)
     shares = (1.0, 0.25, 0.0)
     level, status = 0, ""
