@@ -226,7 +226,7 @@ class Switches(SwitchDictionary):
     def _trimmed_widths(self, leaves: int) -> list[int]:
         widths = []
         for width in self.widths:
-            widths.append(min(width, leaves))
+            widths.append(max(1, min(width, leaves)))
             leaves = -(-leaves // widths[-1])
         return widths
 

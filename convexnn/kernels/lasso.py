@@ -85,7 +85,7 @@ def append_row(gram, support, size, column, factor):
     pivot = gram[column, column]
     for i in range(size):
         pivot -= row[i] * row[i]
-    if pivot <= 1e-15 * gram[column, column]:
+    if pivot <= 1e-13 * gram[column, column]:
         return False
     row[size] = np.sqrt(pivot)
     return True

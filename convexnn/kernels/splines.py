@@ -105,17 +105,16 @@ def fit_knots(x, y, w, knots, sums, forces, data, tied_left, tied_right):
 
 
 @njit(cache=True, nogil=True)
-def price_segments(x, y, w, knots, values, forces, tied_left, tied_right, low, high, found, sides):
+def price_segments(x, y, w, knots, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
     """Sweep F over all points, segment by segment, anchored at the knots, where F is known.
 
-    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with its side (-1 or 1).
+    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
     Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error, mismatch).
     The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots only.
     """
     count = 0
     squares = mismatch = before = first = f = 0.0
     least, greatest = low, high
-    extreme = 0.0
     size = knots.size
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
@@ -149,18 +148,18 @@ def price_segments(x, y, w, knots, values, forces, tied_left, tied_right, low, h
             if f > high:
                 if side != 1:
                     side = 1
-                    found[count], sides[count], extreme = i, 1, f
+                    found[count], sides[count], peaks[count] = i, 1, f
                     count += 1
-                elif f > extreme:
-                    found[count - 1], extreme = i, f
+                elif f > peaks[count - 1]:
+                    found[count - 1], peaks[count - 1] = i, f
                 greatest = max(greatest, f)
             elif f < low:
                 if side != -1:
                     side = -1
-                    found[count], sides[count], extreme = i, -1, f
+                    found[count], sides[count], peaks[count] = i, -1, f
                     count += 1
-                elif f < extreme:
-                    found[count - 1], extreme = i, f
+                elif f < peaks[count - 1]:
+                    found[count - 1], peaks[count - 1] = i, f
                 least = min(least, f)
             else:
                 side = 0

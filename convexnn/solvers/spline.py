@@ -52,7 +52,25 @@ class Sweep:
     gap: Gap
     places: NDArray[np.int64]
     sides: NDArray[np.int64]
+    peaks: Array
     ends: tuple[int, int]
+    end_peaks: tuple[float, float]
+
+    def strongest(self, low: float, high: float, pair: bool) -> Sweep:
+        """Return the sweep with its farthest excursion alone: enough to go down, and nothing in the way.
+
+        A flat fit, which has no kinks yet, needs a ``pair``: the farthest of each side.
+        """
+        peaks = np.concatenate((self.peaks, self.end_peaks))
+        sides = np.concatenate((self.sides, self.ends))
+        beyond = np.where(sides > 0, peaks - high, np.where(sides < 0, low - peaks, -np.inf))
+        kept = np.zeros(peaks.size, bool)
+        kept[np.argmax(beyond)] = True
+        if pair and (sides == -sides[kept]).any():
+            kept[np.argmax(np.where(sides == -sides[kept], beyond, -np.inf))] = True
+        ends = (self.ends[0] if kept[-2] else 0, self.ends[1] if kept[-1] else 0)
+        inner = kept[:-2]
+        return replace(self, places=self.places[inner], sides=self.sides[inner], peaks=self.peaks[inner], ends=ends)
 
 
 class Fitter:
@@ -68,6 +86,7 @@ class Fitter:
         self.norm = dictionary.spline_norm
         self.places = np.empty(self.x.size, np.int64)
         self.sides = np.empty(self.x.size, np.int64)
+        self.peaks = np.empty(self.x.size)
 
     def begin(self, start: Solution | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
@@ -115,7 +134,17 @@ class Fitter:
         side = 1.0 if slopes[0] + slopes[-1] > 0.0 else -1.0
         if self._excess(state, slopes, side) <= 0.0:
             return replace(state, values=values, slopes=slopes, tau=0.0)
-        # the outer slopes hold tau up: F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
+        # where the kinks' signed variation comes out negative it was the wrong side: the optimum has it positive
+        leant = self._lean(state, side)
+        if np.dot(np.diff(leant.slopes), state.signs[1:-1]) < 0.0:
+            other = self._lean(state, -side)
+            if np.dot(np.diff(other.slopes), state.signs[1:-1]) > 0.0:
+                return other
+        return leant
+
+    def _lean(self, state: State, side: float) -> State:
+        """Minimise over the values, and over tau between zero and ``side``, at which the outer slopes hold it."""
+        # F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
         at_side = self.forces(state.signs, side)
         values, slopes = self._solve(state, at_side)
         short = self._excess(state, slopes, side)
@@ -191,13 +220,14 @@ class Fitter:
             return int(f > high + slack) - int(f < low - slack)
 
         ends = (beyond(first) if tied[0] else 0, beyond(last) if tied[1] else 0)
-        return Sweep(certificate, self.places[:count].copy(), self.sides[:count].copy(), ends)
+        parts = (self.places[:count].copy(), self.sides[:count].copy(), self.peaks[:count].copy())
+        return Sweep(certificate, *parts, ends, (first, last))
 
     def _sweep(self, state: State, forces: Array, tied: tuple[bool, bool], low: float, high: float):
         from convexnn.kernels.splines import price_segments
 
         return price_segments(
-            self.x, self.y, self.w, state.knots, state.values, forces, *tied, low, high, self.places, self.sides
+            self.x, self.y, self.w, state.knots, state.values, forces, *tied, low, high, self.places, self.sides, self.peaks
         )
 
     def insert(self, state: State, sweep: Sweep) -> State:
@@ -273,7 +303,8 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
         if status:
             break
-        state = fitter.settle(fitter.insert(best, best_sweep), shares[level])
+        added = best_sweep if shares[level] > 0.0 else best_sweep.strongest(*fitter.bands(best.tau), fitter.norm.flat and best.knots.size == 2)
+        state = fitter.settle(fitter.insert(best, added), shares[level])
         sweep = fitter.price(state)
     else:
         status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
