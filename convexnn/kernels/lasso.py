@@ -85,7 +85,7 @@ def append_row(gram, support, size, column, factor):
     pivot = gram[column, column]
     for i in range(size):
         pivot -= row[i] * row[i]
-    if pivot <= 1e-13 * gram[column, column]:
+    if pivot <= 1e-15 * gram[column, column]:
         return False
     row[size] = np.sqrt(pivot)
     return True
@@ -139,14 +139,16 @@ def step_towards(support, size, signs, aim, z):
 
 
 @njit(cache=True, nogil=True)
-def enter(gram, column, sign, size, support, signs, factor, z):
+def enter(gram, column, sign, size, support, signs, factor, z, dependent):
     """Bring a column of sign ``sign`` into the support; one that depends on the support is exchanged for a column of it.
 
     A dependent column g = A_S v changes no fit when z moves along (1, -v), only the penalty: go the way it falls until a
     coefficient is zero. That is descent both for a column with correlation above 1, which starts from z = 0, and for one
-    that a warm start brings. Returns the new size.
+    that a warm start brings. ``dependent`` says that the column is known to depend on the support, whatever the
+    factor says, which cannot tell it from rounding. Returns the new size.
     """
-    while not append_row(gram, support, size, column, factor):
+    while not append_row(gram, support, size, column, factor) or dependent:
+        dependent = False
         combination = factor[size, :size].copy()
         backward_solve(factor, size, combination)
         rate = sign
@@ -201,12 +203,12 @@ def solve_exactly(gram, target, z):
     support, signs = np.empty(n, np.int64), np.empty(n)
     factor, aim = np.zeros((n + 1, n + 1)), np.empty(n)
     barred, entries = np.zeros(n, np.bool_), np.zeros(n, np.int64)
-    size, column = 0, -1
+    size, column, sign = 0, -1, 0.0
     # correlations are differences of numbers as large as those in target: below this they are rounding
     floor = 1e-12 + 1e-15 * np.abs(target).max()
     for k in range(n):
         if z[k] != 0.0:
-            size = enter(gram, k, np.sign(z[k]), size, support, signs, factor, z)
+            size = enter(gram, k, np.sign(z[k]), size, support, signs, factor, z, False)
     for pivot in range(ENTRIES * 2 * (n + 1)):
         solve_support(gram, target, support, size, signs, factor, aim)
         blocking, length = step_towards(support, size, signs, aim, z)
@@ -214,15 +216,18 @@ def solve_exactly(gram, target, z):
             if length > 0.0:
                 for k in range(n):
                     barred[k] = entries[k] >= ENTRIES
-            elif support[blocking] == column:
-                barred[column] = True  # it entered and leaves at once: rounding, or a degenerate corner
+            again = length == 0.0 and support[blocking] == column and not barred[column]
             size = drop(blocking, size, support, signs, factor, z)
+            if again:
+                # it entered and leaves at once: dependent up to rounding, and if that does not help, of no use
+                barred[column] = True
+                size = enter(gram, column, sign, size, support, signs, factor, z, True)
             continue
         column, sign = most_violated(gram, target, z, support, size, barred, 1.0 + floor)
         if column < 0:
             return pivot
         entries[column] += 1
-        size = enter(gram, column, sign, size, support, signs, factor, z)
+        size = enter(gram, column, sign, size, support, signs, factor, z, False)
         if size == 0 or support[size - 1] != column or entries[column] == ENTRIES:
             barred[column] = True
     return -1
