@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,9 @@ def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Mod
             data.axes, problem.dictionaries, solution.features, coef, slopes, strict=True
         )
     ]
+    if solution.levels is not None:
+        pieces = [replace(pieces[0], values=solution.levels * data.y_scale)]
+        offset = data.y_center
     return Model(network, pieces, offset, np.concatenate(coef), listed)
 
 

@@ -41,19 +41,23 @@ def drop_knots(x, y, w, knots, signs, values, sums, dropped):
             i = knots[k]
             begin, end = x[knots[last]], x[knots[k + 1]]
             r, q = (x[i] - begin) / (end - begin), (end - x[i]) / (end - begin)
-            uu, ut, tt, yu, yt = sums[last]
-            vv, vs, ss, zv, zs = sums[k]
+            # entry by entry: rows of the array, unpacked or assigned, take four times as long to compile
+            uu, ut, tt, yu, yt = sums[last, 0], sums[last, 1], sums[last, 2], sums[last, 3], sums[last, 4]
+            vv, vs, ss, zv, zs = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4]
+            middle = tt + vv + w[i]
+            pulled = yt + zv + w[i] * y[i]
             # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
-            sums[last, 0] = uu + 2.0 * q * ut + q * q * (tt + vv + w[i])
-            sums[last, 1] = r * ut + q * r * (tt + vv + w[i]) + q * vs
-            sums[last, 2] = r * r * (tt + vv + w[i]) + 2.0 * r * vs + ss
-            sums[last, 3] = yu + q * (yt + zv + w[i] * y[i])
-            sums[last, 4] = r * (yt + zv + w[i] * y[i]) + zs
+            sums[last, 0] = uu + 2.0 * q * ut + q * q * middle
+            sums[last, 1] = r * ut + q * r * middle + q * vs
+            sums[last, 2] = r * r * middle + 2.0 * r * vs + ss
+            sums[last, 3] = yu + q * pulled
+            sums[last, 4] = r * pulled + zs
         else:
             last += 1
             knots[last], signs[last], values[last] = knots[k], signs[k], values[k]
             if k < knots.size - 1:
-                sums[last] = sums[k]
+                for j in range(5):
+                    sums[last, j] = sums[k, j]
     return last + 1
 
 

@@ -44,6 +44,8 @@ class Solution:
         The dual point of ``gap`` before scaling, where the solver keeps it.
     splines : tuple of Spline or None
         The function of each input where the solver knows it more accurately than the sum of its features.
+    levels : ndarray or None
+        For steps of one input without skip connection: the values of the levels, which the sum of many coefficients loses.
     """
 
     features: tuple[Rows, ...]
@@ -54,4 +56,5 @@ class Solution:
     n_iter: int
     status: str = ""
     splines: tuple[Spline, ...] | None = None
+    levels: Array | None = None
     lam: Array | None = None

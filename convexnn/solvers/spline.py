@@ -303,7 +303,9 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
         if status:
             break
-        added = best_sweep if shares[level] > 0.0 else best_sweep.strongest(*fitter.bands(best.tau), fitter.norm.flat and best.knots.size == 2)
+        added = best_sweep
+        if shares[level] == 0.0:
+            added = best_sweep.strongest(*fitter.bands(best.tau), pair=fitter.norm.flat and best.knots.size == 2)
         state = fitter.settle(fitter.insert(best, added), shares[level])
         sweep = fitter.price(state)
     else:

@@ -36,7 +36,8 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     gap = evaluate_gap(problem, residual, cost, lam=lam, paired=cost, limit=0)
     status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
     intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
-    return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status)
+    levels = None if problem.skip else steps[_levels(steps)[0]]
+    return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
 
 
 def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
