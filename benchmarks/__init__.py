@@ -1,0 +1,1 @@
+"""Benchmarks of convexnn against its rivals; see README.md."""
