@@ -50,9 +50,10 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         The candidate biases: the complete finite set, or those at training points. The same at depth 2.
     max_breakpoints : int, default=None
         The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
-    solver : {"auto", "coordinate_descent", "spline", "total_variation"}, default="auto"
+    solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
         "coordinate_descent" works for all dictionaries; "spline" (ReLU, leaky ReLU, absolute value) and
-        "total_variation" (sign, threshold) are fast methods in function space for one input.
+        "total_variation" (sign, threshold) are fast methods in function space for one input; "stretches" is for one input
+        and deep sign and threshold networks without a skip connection.
     tol : float, default=1e-6
         The relative duality gap to reach.
     max_iter : int, default=1000
@@ -61,9 +62,9 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         Whether to start from the last solution, where inputs and architecture are those of the last fit: along a path of
         ``alpha``, say. The certificate does not depend on the start.
     verbose : int, default=0
-        Not used at depth 2.
+        Accepted, not used yet.
     n_jobs : int, default=None
-        Not used at depth 2.
+        Accepted, not used yet.
     random_state : int, RandomState instance or None, default=None
         Not used: the fit is deterministic.
 

@@ -77,11 +77,6 @@ class Violations:
     features: tuple[Rows, ...]
     ratios: tuple[Array, ...]
 
-    @property
-    def count(self) -> int:
-        """The number of violating features in the batch."""
-        return sum(len(rows) for rows in self.features)
-
 
 @dataclass(frozen=True)
 class Gap:
