@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 class Certificate:
     """A bound on the distance to the best network of the architecture.
 
-    With lam the weighted residuals, any dual point theta * lam with theta * max |lam @ g| <= beta bounds the objective of
-    *every* network of the architecture from below by ``dual``; the fitted one attains ``primal``.
+    Any dual point theta * lam with theta * max |lam @ g| <= beta bounds the objective of *every* network of the
+    architecture from below by ``dual``; the fitted one attains ``primal``.
 
     Attributes
     ----------
@@ -31,7 +31,8 @@ class Certificate:
     beta : float
         The regularisation ``alpha * sum(w)``.
     max_correlation : float
-        The largest |lam @ g| over all features g of the dictionary: at an exact optimum it is ``beta``.
+        The largest |lam @ g| over all features g of the dictionary, lam the weighted residuals or, where that gives the
+        smaller gap, the dual point that the solver ended with: at an exact optimum it is ``beta``.
     feature : Feature or None
         The feature where it is attained; None where there is no feature.
     exact : bool
@@ -49,13 +50,25 @@ class Certificate:
 
 
 def certify_fit(training: Training, model: Model) -> Certificate:
-    """Certify the function of a model on the data of its training, from its predictions."""
+    """Certify the function of a model on the data of its training, from its predictions.
+
+    The primal value is that of the predictions. Dual points are their residuals and the one that the solver ended with,
+    which meets the active constraints to the last digits; any vector would do, so nothing of the solver is
+    trusted: both are made orthogonal to the free directions and priced here.
+    """
     problem, data = training.problem, training.problem.data
-    residual = refitted_residual(problem, problem.free_basis(), _predictions(data, model))
+    predicted = _predictions(data, model)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     penalty = beta * float(np.abs(model.coef).sum()) / data.objective_scale
-    gap = evaluate_gap(problem, residual, penalty, limit=0)
-    best = price(problem, data.w * residual, limit=1, slack=gap.violations.maximum * (1.0 - 1e-9) - 1.0)
+    basis = problem.free_basis()
+    points = [data.w * refitted_residual(problem, basis, predicted)]
+    if training.solution.lam is not None:
+        root = np.sqrt(data.w)
+        lam = training.solution.lam / root
+        points.append(root * (lam - basis @ (basis.T @ lam)))
+    gaps = [evaluate_gap(problem, data.y - predicted, penalty, lam=lam, limit=0) for lam in points]
+    gap, lam = min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)
+    best = price(problem, lam, limit=1, slack=gap.violations.maximum * (1.0 - 1e-9) - 1.0)
     return Certificate(
         primal=(gap.primal + data.constant) * data.objective_scale,
         dual=(gap.dual + data.constant) * data.objective_scale,
