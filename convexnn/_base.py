@@ -17,7 +17,7 @@ from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
 from convexnn.model import Model, build_model
 from convexnn.solvers import SOLVERS
-from convexnn.training import Training, train
+from convexnn.training import Training, prepare
 
 
 class BaseConvexNN(BaseEstimator):
@@ -117,9 +117,9 @@ class BaseConvexNN(BaseEstimator):
         """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
-        training = train(
-            data, spec, alpha=self.alpha, solver=self.solver, tol=self.tol, max_iter=self.max_iter, start=start
-        )
+        trainer = prepare(data, spec, self.solver)
+        alpha = trainer.alpha_max / 100.0 if self.alpha == "auto" else float(self.alpha)
+        training = trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
         self._keep(training, build_model(training.problem, training.solution, spec))
         if not self.converged_:
             warnings.warn(

@@ -166,7 +166,7 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return sum((f(x) for f, x in zip(self._pieces, X.T, strict=True)), start=np.full(len(X), self._offset))
+        return self._model.predict(X)
 
 
 def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:

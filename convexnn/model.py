@@ -104,6 +104,10 @@ class Model:
     coef: Array
     features: FeatureList
 
+    def predict(self, X: Array) -> Array:
+        """Return the function at validated X of shape (n_samples, n_features_in)."""
+        return sum((f(x) for f, x in zip(self.pieces, X.T, strict=True)), start=np.full(len(X), self.offset))
+
 
 def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Model:
     """Map a solution back to the units of the data and rebuild the network."""

@@ -1,4 +1,4 @@
-"""From canonical data and an architecture to a certified solution: alpha, critical alpha, special cases, solver."""
+"""From canonical data and an architecture to certified solutions: critical alpha, special cases, solver."""
 
 from __future__ import annotations
 
@@ -26,39 +26,40 @@ class Training:
     solver: str
 
 
+@dataclass(frozen=True)
+class Trainer:
+    """A problem ready to be solved at any alpha: its form at alpha = 1, the critical alpha, and the solver."""
+
+    unit: Problem
+    spec: Architecture
+    alpha_max: float
+    solver: str
+
+    def train(self, alpha: float, *, tol: float, max_iter: int, start: Solution | None = None) -> Training:
+        """Solve at ``alpha``; ``start`` is a solution at another alpha."""
+        if alpha == 0.0 and self.alpha_max > 0.0:
+            from convexnn.solvers.interpolation import interpolate
+
+            return Training(self.unit, interpolate(self.unit), self.spec, alpha, self.alpha_max, "interpolation")
+        problem = replace(self.unit, betas=alpha * self.unit.betas)
+        if alpha >= self.alpha_max:
+            return Training(problem, null_solution(problem), self.spec, alpha, self.alpha_max, self.solver)
+        solution = solve(problem, solver=self.solver, tol=tol, max_iter=max_iter, start=start)
+        return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
+
+
+def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
+    """Do what does not depend on alpha."""
+    unit = make_problem(data, spec)
+    solver = choose(unit, solver)
+    return Trainer(unit, spec, critical_ratio(unit, unit.free_basis()), solver)
+
+
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
     dictionaries = tuple(build_dictionary(spec, axis.points) for axis in data.axes)
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
     return Problem(data, dictionaries, betas, spec.skip_connection)
-
-
-def train(
-    data: CanonicalData,
-    spec: Architecture,
-    *,
-    alpha: float | str,
-    solver: str,
-    tol: float,
-    max_iter: int,
-    start: Solution | None = None,
-) -> Training:
-    """Solve at ``alpha``, or at a hundredth of the critical one for "auto"."""
-    unit = make_problem(data, spec)
-    solver = choose(unit, solver)
-    alpha_max = critical_ratio(unit, unit.free_basis())
-    if alpha == "auto":
-        alpha = alpha_max / 100.0
-    alpha = float(alpha)
-    if alpha == 0.0 and alpha_max > 0.0:
-        from convexnn.solvers.interpolation import interpolate
-
-        return Training(unit, interpolate(unit), spec, alpha, alpha_max, "interpolation")
-    problem = replace(unit, betas=alpha * unit.betas)
-    if alpha >= alpha_max:
-        return Training(problem, null_solution(problem), spec, alpha, alpha_max, solver)
-    solution = solve(problem, solver=solver, tol=tol, max_iter=max_iter, start=start)
-    return Training(problem, solution, spec, alpha, alpha_max, solver)
 
 
 def null_solution(problem: Problem) -> Solution:

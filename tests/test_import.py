@@ -28,10 +28,11 @@ LAYERS = [
     {"dictionaries"},
     {"duality"},
     {"solvers"},
-    {"path", "network", "piecewise"},
+    {"network", "piecewise"},
     {"model", "training", "certificate"},
+    {"path"},
     {"_base"},
-    {"_regressor", "_autoregressor", "_classifier", "_cv"},
+    {"_regressor", "_path", "_autoregressor", "_classifier", "_cv"},
     {"plotting", "export", "_export", "datasets"},
     {"_demo", "_cli", "__main__"},
 ]

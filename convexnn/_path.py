@@ -1,0 +1,119 @@
+"""convex_nn_path: optimal networks for many alphas, as a function."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import check_array
+
+from convexnn._regressor import ConvexNNRegressor
+from convexnn.path import SolutionPath, follow, geometric_alphas
+from convexnn.training import Trainer, prepare
+
+Array = NDArray[np.float64]
+
+
+@validate_params(
+    {
+        "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "eps": [Interval(Real, 0.0, 1.0, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def convex_nn_path(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    alphas: int | ArrayLike = 100,
+    eps: float = 1e-3,
+    sample_weight: ArrayLike | None = None,
+    **parameters,
+) -> SolutionPath:
+    """Train networks to certified global optimality along a path of alphas.
+
+    The data are validated, sorted and merged once, and each solution is the start of the next: much cheaper than as
+    many fits, with the same certificates.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        Targets.
+    alphas : int or array-like, default=100
+        The regularisation: so many values, evenly spaced in the logarithm from the critical alpha down to ``eps`` times it;
+        or the values themselves, non-negative, which are sorted.
+    eps : float, default=1e-3
+        The length of the path: the least alpha over the critical one, between 0 and 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights of the rows.
+    **parameters
+        Parameters of :class:`ConvexNNRegressor` but ``alpha`` and ``warm_start``.
+
+    Returns
+    -------
+    SolutionPath
+        For every alpha the active features, coefficients, intercept, gap, objective and neurons; ``predict(X)``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data are not valid; nothing is computed then.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``tol`` was not reached at some alpha.
+
+    Notes
+    -----
+    Source: *A Library of Mirrors* (arXiv 2403.01046), solution paths of the equivalent Lasso.
+
+    Examples
+    --------
+    >>> from convexnn import convex_nn_path
+    >>> path = convex_nn_path([[0.0], [1.0], [2.0], [3.0]], [0.0, 0.0, 1.0, 3.0], alphas=[0.1, 0.01, 0.0])
+    >>> path.alphas.tolist(), path.n_neurons.tolist()
+    ([0.1, 0.01, 0.0], [1, 2, 2])
+    """
+    for name in ("alpha", "warm_start"):
+        if name in parameters:
+            raise TypeError(f"convex_nn_path() got the argument {name!r}; a path takes 'alphas' and always starts warm")
+    given = None if isinstance(alphas, Integral) else _falling(alphas)
+    estimator = ConvexNNRegressor(**parameters)
+    trainer = _prepare(estimator, X, y, sample_weight)
+    grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
+    path = SolutionPath(follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter))
+    _warn_where_not_converged(path, estimator.tol)
+    return path
+
+
+def _prepare(estimator: ConvexNNRegressor, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Trainer:
+    estimator._validate_params()
+    spec = estimator._architecture()
+    return prepare(estimator._canonical(X, y, sample_weight, spec.homogeneous), spec, estimator.solver)
+
+
+def _falling(alphas: ArrayLike) -> Array:
+    """Check given alphas and sort them."""
+    values = check_array(alphas, ensure_2d=False, dtype=np.float64, input_name="alphas")
+    if values.ndim != 1 or values.min() < 0.0:
+        raise ValueError(f"alphas must be a number of values, or a sequence of non-negative ones, got {alphas!r}")
+    return np.sort(values)[::-1]
+
+
+def _warn_where_not_converged(path: SolutionPath, tol: float) -> None:
+    missed = np.flatnonzero(path.dual_gaps > tol)
+    if missed.size:
+        worst = missed[np.argmax(path.dual_gaps[missed])]
+        warnings.warn(
+            f"The relative duality gap is more than tol={tol:g} at {missed.size} of {len(path)} alphas, at most "
+            f"{path.dual_gaps[worst]:.3g} at alpha={path.alphas[worst]:.6g}: {path.trainings[worst].solution.status}.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

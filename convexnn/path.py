@@ -1,0 +1,194 @@
+"""The solution path: one problem solved along alpha, each solution the start of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array
+
+from convexnn.certificate import delivered_gap
+from convexnn.duality import relative_gap
+from convexnn.model import FeatureList, Model, build_model
+from convexnn.network import Network
+from convexnn.training import Trainer, Training
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SolutionPath:
+    """Optimal networks of one problem for several alphas, as :func:`convexnn.convex_nn_path` returns them.
+
+    What needs the networks (all attributes but the first four) is computed when it is first asked for.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        The regularisation, falling.
+    alpha_max : float
+        The critical alpha, from which on the optimal network has no units.
+    exact : bool
+        Whether the gaps hold against every network of the architecture, over all real weights and biases.
+    n_iters : ndarray of shape (n_alphas,)
+        The pricing sweeps at each alpha.
+    dual_gaps : ndarray of shape (n_alphas,)
+        The relative duality gaps.
+    objectives : ndarray of shape (n_alphas,)
+        The regularised training objectives.
+    coefs : list of ndarray
+        For each alpha the coefficients of the active features.
+    features : list of sequence of Feature
+        For each alpha the active features, in the order of the coefficients.
+    intercepts : ndarray of shape (n_alphas,)
+        The biases of the output.
+    skip_coefs : ndarray of shape (n_alphas, n_features_in)
+        The skip connections, zeros without one.
+    n_neurons : ndarray of shape (n_alphas,)
+        The numbers of hidden neurons.
+
+    Examples
+    --------
+    >>> from convexnn import convex_nn_path
+    >>> from convexnn.datasets import load_mcycle
+    >>> X, y = load_mcycle(return_X_y=True)
+    >>> path = convex_nn_path(X, y, alphas=10)
+    >>> path.predict(X).shape, int(path.n_neurons[0]), bool((path.dual_gaps <= 1e-6).all())
+    ((133, 10), 0, True)
+    """
+
+    trainings: tuple[Training, ...]
+
+    def __len__(self) -> int:
+        return len(self.trainings)
+
+    def __repr__(self) -> str:
+        return f"<path of {len(self)} optimal networks, alpha {self.alphas[0]:.6g} to {self.alphas[-1]:.6g}>"
+
+    @property
+    def alphas(self) -> Array:
+        """The regularisation, falling."""
+        return np.array([training.alpha for training in self.trainings])
+
+    @property
+    def alpha_max(self) -> float:
+        """The critical alpha."""
+        return self.trainings[0].alpha_max
+
+    @property
+    def exact(self) -> bool:
+        """Whether the gaps hold over all real weights and biases."""
+        return all(dictionary.exact for dictionary in self.trainings[0].problem.dictionaries)
+
+    @property
+    def n_iters(self) -> NDArray[np.int64]:
+        """The pricing sweeps at each alpha."""
+        return np.array([training.solution.n_iter for training in self.trainings])
+
+    @cached_property
+    def _models(self) -> list[Model]:
+        return [build_model(training.problem, training.solution, training.spec) for training in self.trainings]
+
+    @cached_property
+    def _gaps(self) -> list[tuple[float, float]]:
+        """Objective and relative gap of the delivered functions."""
+        out = []
+        for place, training in enumerate(self.trainings):
+            data = training.problem.data
+            known = training.solution.splines is not None  # then the gap needs no network
+            gap = training.solution.gap if known else delivered_gap(training, self._models[place])
+            objective = (gap.primal + data.constant) * data.objective_scale
+            out.append((objective, relative_gap(training.problem, gap)))
+        return out
+
+    @property
+    def objectives(self) -> Array:
+        """The regularised training objectives."""
+        return np.array([objective for objective, _ in self._gaps])
+
+    @property
+    def dual_gaps(self) -> Array:
+        """The relative duality gaps."""
+        return np.array([gap for _, gap in self._gaps])
+
+    @property
+    def coefs(self) -> list[Array]:
+        """For each alpha the coefficients of the active features."""
+        return [model.coef for model in self._models]
+
+    @property
+    def features(self) -> list[FeatureList]:
+        """For each alpha the active features."""
+        return [model.features for model in self._models]
+
+    @property
+    def intercepts(self) -> Array:
+        """The biases of the output."""
+        return np.array([model.network.intercept for model in self._models])
+
+    @property
+    def skip_coefs(self) -> Array:
+        """The skip connections."""
+        none = np.zeros(len(self.trainings[0].problem.data.axes))
+        networks = [model.network for model in self._models]
+        return np.array([none if network.skip_coef is None else network.skip_coef for network in networks])
+
+    @property
+    def n_neurons(self) -> NDArray[np.int64]:
+        """The numbers of hidden neurons."""
+        return np.array([model.network.n_neurons for model in self._models])
+
+    def network(self, index: int) -> Network:
+        """Return the optimal network at ``alphas[index]``.
+
+        Parameters
+        ----------
+        index : int
+            The place among the alphas.
+
+        Returns
+        -------
+        Network
+            Its weights, ready to be called.
+        """
+        return self._models[index].network
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the fitted functions at X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_alphas)
+            One column for each alpha.
+        """
+        inputs: Array = check_array(X, dtype=np.float64)
+        expected = len(self.trainings[0].problem.data.axes)
+        if inputs.shape[1] != expected:
+            raise ValueError(f"X has {inputs.shape[1]} features, but the path was computed with {expected} features")
+        return np.column_stack([model.predict(inputs) for model in self._models])
+
+
+def geometric_alphas(alpha_max: float, number: int, eps: float) -> Array:
+    """Return ``number`` alphas from the critical one to ``eps`` of it, falling; as in scikit-learn's Lasso paths."""
+    if alpha_max == 0.0:
+        return np.full(number, np.finfo(np.float64).resolution)
+    alphas = np.geomspace(alpha_max, eps * alpha_max, number)
+    alphas[0] = alpha_max
+    return alphas
+
+
+def follow(trainer: Trainer, alphas: Iterable[float], *, tol: float, max_iter: int) -> tuple[Training, ...]:
+    """Solve at falling alphas, each from the solution before."""
+    out: list[Training] = []
+    for alpha in alphas:
+        start = out[-1].solution if out else None
+        out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
+    return tuple(out)
