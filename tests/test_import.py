@@ -16,6 +16,7 @@ ALLOWED = {
     "ConvexNNClassifier",
     "ConvexNNAutoregressor",
     "convex_nn_path",
+    "fit_many",
     "alpha_max",
     "Network",
     "__version__",
@@ -32,7 +33,7 @@ LAYERS = [
     {"model", "training", "certificate"},
     {"path"},
     {"_base"},
-    {"_regressor", "_path", "_autoregressor", "_classifier", "_cv"},
+    {"_regressor", "_path", "_autoregressor", "_many", "_classifier", "_cv"},
     {"plotting", "export", "_export", "datasets"},
     {"_demo", "_cli", "__main__"},
 ]
