@@ -1,0 +1,96 @@
+"""``convexnn fit``: fit a network to columns of a CSV file."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexnn import ConvexNNRegressor
+from convexnn._cli._common import CommandError, add_network_options, check_outputs, network_options, shown_warnings
+from convexnn._cli._tables import read_columns
+from convexnn._export import replacing, save_model
+from convexnn.plotting import make_figure, plot_fit
+
+Array = NDArray[np.float64]
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    fit = commands.add_parser("fit", help="fit a network to columns of a CSV file")
+    fit.add_argument("data", metavar="DATA.csv", help="a CSV file with a header row; .gz is read too")
+    fit.add_argument("--x", action="append", required=True, metavar="COL", help="an input column; once for each")
+    fit.add_argument("--y", required=True, metavar="COL", help="the target column")
+    fit.add_argument("--weights", metavar="COL", help="a column of non-negative sample weights")
+    add_network_options(fit)
+    fit.add_argument("--out", metavar="MODEL.json", help="write the fitted model here")
+    fit.add_argument("--plot", metavar="FIT.png", help="draw data and fit here; needs one input and matplotlib")
+    fit.set_defaults(run=_fit)
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    """Fit, report, and write what was asked for; everything that can fail comes before the first write."""
+    check_outputs(arguments.data, arguments.out, arguments.plot)
+    if arguments.plot and len(arguments.x) > 1:
+        raise CommandError("--plot draws one input, but several --x are given")
+    if len(set(arguments.x)) < len(arguments.x):
+        raise CommandError("--x names a column twice")
+    figure, axes = _make_figure(arguments.plot) if arguments.plot else (None, None)
+    names = [*arguments.x, arguments.y, *([arguments.weights] if arguments.weights else [])]
+    columns = read_columns(arguments.data, names)
+    X, y = columns[:, : len(arguments.x)], columns[:, len(arguments.x)]
+    model = _fit_model(arguments, X, y, columns[:, -1] if arguments.weights else None)
+    if figure is not None:
+        plot_fit(model, X, y, axes, x_name=arguments.x[0], y_name=arguments.y)
+    _write_fit(model, arguments, figure)
+    breakpoints = sum(len(places) for places in model.breakpoints_)
+    print(f"rows          {len(y)}")
+    print(f"alpha         {model.alpha_:.6g}")
+    print(f"objective     {model.objective_:.10g}")
+    print(f"relative gap  {model.dual_gap_:.3g}{'' if model.exact_ else ' (within the dictionary used)'}")
+    print(f"neurons       {model.n_neurons_}")
+    print(f"breakpoints   {breakpoints}")
+    for path in filter(None, (arguments.out, arguments.plot)):
+        print(f"wrote         {path}")
+    return 0
+
+
+def _fit_model(arguments: argparse.Namespace, X: Array, y: Array, weights: Array | None) -> Any:
+    """Fit the estimator."""
+    model = ConvexNNRegressor(**network_options(arguments))
+    with shown_warnings():
+        model.fit(X, y, sample_weight=weights)
+    return model
+
+
+def _make_figure(path: str) -> tuple[Any, Any]:
+    """Return an empty figure and its axes, made before the fit so that it is not done in vain."""
+    try:
+        figure, (axes,) = make_figure()
+    except ImportError as error:
+        raise CommandError(str(error)) from error
+    kinds = figure.canvas.get_supported_filetypes()
+    if _kind(path) not in kinds:
+        raise CommandError(f"--plot {path}: the name must end in .{', .'.join(sorted(kinds))}")
+    return figure, axes
+
+
+def _kind(path: str) -> str:
+    return Path(path).suffix.lower().lstrip(".")
+
+
+def _write_fit(model: Any, arguments: argparse.Namespace, figure: Any) -> None:
+    """Write model and picture, both or neither."""
+    with ExitStack() as files:
+        if arguments.out:
+            temporary = files.enter_context(replacing(arguments.out))
+            try:
+                save_model(model, temporary, feature_names=arguments.x)
+            except ValueError as error:
+                raise CommandError(f"the model cannot be written: {error}") from error
+        if figure is not None:
+            figure.savefig(files.enter_context(replacing(arguments.plot)), format=_kind(arguments.plot))
