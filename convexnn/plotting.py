@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from convexnn.series import read_series
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_fit"]
+__all__ = ["plot_fit", "plot_forecast"]
 
 # Okabe and Ito's colours, which also differ in brightness
 GREY, BLUE, VERMILION = "#8a8a8a", "#0072b2", "#d55e00"
@@ -94,6 +97,90 @@ def plot_fit(
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def plot_forecast(
+    series: Any,
+    forecast: Any,
+    ax: Axes | None = None,
+    *,
+    level: float | Sequence[float] | None = None,
+    shown: int | None = None,
+    name: str | None = None,
+) -> Axes:
+    """Plot the end of a series, its forecast, and the prediction intervals.
+
+    Parameters
+    ----------
+    series : array-like of shape (n,) or (n, 1), pandas Series or frame of one column
+        The series that is forecast.
+    forecast : ndarray or pandas object of shape (steps,) or (steps, 1 + 2 n_levels)
+        What ``ConvexNNAutoregressor.forecast`` returned.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. By default a new figure that no window shows; it is ``ax.figure``.
+    level : float or list of float, default=None
+        The levels of the intervals, in the order of ``forecast``, for the legend; frames have them in their columns.
+    shown : int, default=None
+        How many values of the series to draw: by default five for each step, and at least 100.
+    name : str, default=None
+        The name of the series; by default that which it has.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Examples
+    --------
+    >>> from convexnn import ConvexNNAutoregressor
+    >>> from convexnn.datasets import load_sunspots
+    >>> from convexnn.plotting import plot_forecast
+    >>> series = load_sunspots().target
+    >>> table = ConvexNNAutoregressor(lags=[1, 2, 9]).fit(series).forecast(11, level=[80, 95])
+    >>> ax = plot_forecast(series, table, level=[80, 95], name="sunspots")
+    >>> ax.get_ylabel()
+    'sunspots'
+    """
+    history = read_series(series)
+    values = np.asarray(forecast, dtype=np.float64)
+    if values.ndim not in (1, 2) or values.size == 0 or (values.ndim == 2 and values.shape[1] % 2 == 0):
+        raise ValueError(f"forecast must have shape (steps,) or (steps, 1 + 2 n_levels), got {values.shape}.")
+    values = values.reshape(len(values), -1)
+    labels = _levels(forecast, level, (values.shape[1] - 1) // 2)
+    last = min(history.values.size, max(5 * len(values), 100) if shown is None else shown)
+    past, future = _places(history.index, getattr(forecast, "index", None), last, len(values))
+    ax = make_figure()[1][0] if ax is None else ax
+    for place, label in enumerate(labels):
+        lower, upper = values[:, 2 * place + 1], values[:, 2 * place + 2]
+        ax.fill_between(future, lower, upper, color=BLUE, alpha=0.5 / len(labels), linewidth=0, label=label)
+    ax.plot(past, history.values[-last:], color=GREY, linewidth=1.0, label="series")
+    ax.plot(future, values[:, 0], color=BLUE, linewidth=1.8, label="forecast")
+    if history.index is not None and history.index.name is not None:
+        ax.set_xlabel(str(history.index.name))
+    ax.set_ylabel(_name(series, "series") if name is None else name)
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _levels(forecast: Any, level: Any, count: int) -> list[str]:
+    """Return the texts of the legend for the intervals."""
+    columns = getattr(forecast, "columns", None)
+    if columns is not None:
+        return [f"{str(name).removeprefix('lower ')} %" for name in columns[1::2]]
+    levels = [] if level is None else list(np.atleast_1d(level))
+    if levels and len(levels) != count:
+        raise ValueError(f"level has {len(levels)} percentages, the forecast {count} intervals.")
+    return [f"{value:g} %" for value in levels] or ["interval"] * count
+
+
+def _places(past: Any, future: Any, last: int, steps: int) -> tuple[Any, Any]:
+    """Return the abscissas of the last values and of the forecast: times or numbers if both have them, else counts."""
+    if past is None or future is None:
+        return np.arange(-last + 1, 1), np.arange(1, steps + 1)
+    if hasattr(past, "to_timestamp"):  # matplotlib knows dates, but no periods
+        past, future = past.to_timestamp(), future.to_timestamp()
+    return past[-last:], future
 
 
 def make_figure(columns: int = 1) -> tuple[Figure, list[Axes]]:

