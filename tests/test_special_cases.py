@@ -407,3 +407,11 @@ def test_local_training_never_beats_it(seed):
     reached = reference.network_objective(X, y, local.coefs_, local.intercepts_, None, alpha, "relu")
     assert 50 * local.loss_ == pytest.approx(reached, rel=1e-8)  # it minimises the same function
     assert reached >= model.objective_ * (1 - model.dual_gap_)
+
+
+@pytest.mark.parametrize("n", range(3, 40))
+def test_levels_that_just_meet(n):
+    # at beta = 1 all inner targets 1, -1, 1, ... are shrunk to zero exactly: no step between them has a sign
+    X, y = np.arange(float(n))[:, None], np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    model = ConvexNNRegressor(activation="sign", alpha=1.0 / n, tol=1e-12).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), [0.5, *np.zeros(n - 2), 0.5 * y[-1]], atol=1e-12)

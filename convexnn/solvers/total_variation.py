@@ -40,9 +40,9 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
 
 
-def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
+def _levels(steps: Array, rounding: float = 0.0) -> tuple[NDArray[np.int64], Array]:
     """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
+    starts = np.concatenate(([0], np.flatnonzero(np.abs(np.diff(steps)) > rounding) + 1))
     return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
 
 
@@ -54,7 +54,8 @@ def _steps(y: Array, w: Array, penalty: float) -> Array:
     """Denoise, then set every level to what its points and its two steps say: exact to the last digits."""
     from convexnn.kernels.total_variation import denoise
 
-    starts, signs = _levels(denoise(y, w, penalty))
+    # levels that meet exactly come out of the recursion apart by rounding, with steps of any sign
+    starts, signs = _levels(denoise(y, w, penalty), 1e-14 * float(np.abs(y).max()))
     levels = (np.add.reduceat(w * y, starts) + penalty * np.diff(signs)) / np.add.reduceat(w, starts)
     return _spread(levels, starts, y.size)
 
