@@ -98,6 +98,13 @@ class Dictionary(ABC):
         """Return the exact maximum of |lam @ g| and at most ``limit`` features above ``bound``; lam sums to zero."""
 
     @abstractmethod
+    def tight(self, lam: Array, bound: float) -> Rows:
+        """Return every feature with |lam @ g| >= bound; an error where there are too many to look at.
+
+        Features that agree on the points up to a constant may be named once only.
+        """
+
+    @abstractmethod
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         """Return the (len(x), k) values at x of k features whose biases are taken from ``points`` (default: its own)."""
 

@@ -72,6 +72,16 @@ class CappedRamps(SplineDictionary):
         order = order[np.abs(correlation[order]) > max(bound, 0.0)][:limit]
         return Priced(maximum, self.candidates[pairs[order]], correlation[order])
 
+    def tight(self, lam: Array, bound: float) -> Rows:
+        from convexnn.kernels.hinges import hinge_sums
+
+        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0][self.candidates]
+        high = np.flatnonzero(hinge >= hinge.min() + bound)
+        low = np.flatnonzero(hinge <= hinge.max() - bound)
+        pairs = np.sort(np.array([(i, j) for i in high for j in low if i != j], dtype=np.int64).reshape(-1, 2), axis=1)
+        pairs = np.unique(pairs, axis=0)
+        return self.candidates[pairs[np.abs(hinge[pairs[:, 0]] - hinge[pairs[:, 1]]) >= bound]]
+
     def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
         # upward and downward kinks have equal sums; each capped ramp pairs one with the other, in order, so that there
         # are fewer ramps than kinks

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Priced, Rows
+from convexnn.dictionaries.enumeration import walk
 from convexnn.dictionaries.folds import Folds
 from convexnn.dictionaries.reflections import batch, best_partner, reflection_families
 from convexnn.dictionaries.reflections4 import Reflections4
@@ -82,6 +85,16 @@ class DeepReflections(Folds):
         correlation = np.concatenate([chains.correlations, exact.correlations])[first]
         order = np.argsort(-np.abs(correlation), kind="stable")[:limit]
         return Priced(max(chains.maximum, exact.maximum), features[order], correlation[order])
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        layers, places = self.depth - 1, self.candidates.tolist()
+        size = len(places) ** layers
+        rows: Iterable[tuple[int, ...]] = ((0, *row) for row in itertools.product(places, repeat=layers))
+        if self.midpoints:
+            size += 7 * len(places) ** 3
+            shallow = (row + row[-1:] * (layers - 3) for row in self.shallow.everything() if row[0] > 0)
+            rows = itertools.chain(rows, shallow)
+        return walk(self, rows, size, lam, bound)
 
     def _search(self, lam: Array, bound: float, limit: int) -> tuple[Priced, float]:
         """Return the priced batch and the largest bound of a branch that was left out."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Dictionary, Origin, Pieces, Priced, Rows, Units
+from convexnn.dictionaries.enumeration import walk
 from convexnn.dictionaries.selection import extrema, spread
 
 
@@ -78,6 +82,12 @@ class MonotoneRamps(Dictionary):
                     ]
         maximum = max(float(np.abs(family).max()) for family in families)
         return self._priced(maximum, traces, self.candidates[chosen], bound, limit)
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        layers, places = self.depth - 1, self.candidates.tolist()
+        breaks = itertools.combinations_with_replacement(places, layers)
+        rows = ((code, *row) for row in breaks for code in range(2**layers))
+        return walk(self, rows, 2**layers * math.comb(len(places) + layers - 1, layers), lam, bound)
 
     def _hinge(self, hinge_sums, lam: Array) -> tuple[float, Array]:
         hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0]

@@ -58,6 +58,17 @@ class Ramps(SplineDictionary):
                 correlations.append(curve[found])
         return most_violated(maximum, np.concatenate(rows), np.concatenate(correlations), limit)
 
+    def tight(self, lam: Array, bound: float) -> Rows:
+        from convexnn.kernels.sweeps import ramp_sums
+
+        sums = ramp_sums(self.points, lam)
+        rows = [np.empty((0, 2), np.int64)]
+        for direction in (1,) if self.one_sided else (1, -1):
+            shift = self.slope * sums[0] if direction == 1 else -sums[0]
+            found = np.flatnonzero(np.abs((1.0 - self.slope) * sums[:-1] + shift) >= bound)
+            rows.append(np.column_stack((found, np.full(found.size, direction))))
+        return np.concatenate(rows)
+
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         points = self.points if points is None else points
         u = (x[:, None] - points[features[:, 0]]) * features[:, 1]

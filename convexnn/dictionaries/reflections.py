@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Priced, Rows
+from convexnn.dictionaries.enumeration import walk
 from convexnn.dictionaries.folds import Folds
 from convexnn.dictionaries.selection import spread
 
@@ -97,6 +100,12 @@ class Reflections3(Folds):
         picked = spread([np.where(np.isfinite(family), family, 0.0) for family in families], max(bound, 0.0), limit)
         rows = [self._best(family, position, hinge) for family, position in picked]
         return batch(maximum, rows, bound, width=3)
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        places = self.candidates.tolist()
+        reflections = ((DATA, i, j) for i in places for j in places)
+        midpoints = ((MIDPOINT, i, j) for i, j in itertools.combinations(places, 2)) if self.midpoints else ()
+        return walk(self, itertools.chain(reflections, midpoints), 2 * len(places) ** 2, lam, bound)
 
     def _extremes(self, lam: Array, hinge: Array, slope: Array) -> tuple[Array, ...]:
         return reflection_families(self.points, lam, hinge, slope, self.points[self.candidates], self.midpoints)

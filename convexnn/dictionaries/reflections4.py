@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Priced, Rows
+from convexnn.dictionaries.enumeration import walk
 from convexnn.dictionaries.folds import Folds
 from convexnn.dictionaries.reflections import batch, best_partner, reflection_families
 from convexnn.dictionaries.selection import spread
@@ -66,6 +70,13 @@ class Reflections4(Folds):
                 row = kind, *(int(self.candidates[n]) for n in (i, j, k))
                 found.append((row, float(families[family][i])))
         return batch(maximum, found, bound, width=4)
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        return walk(self, self.everything(), 7 * self.candidates.size**3, lam, bound)
+
+    def everything(self) -> Iterator[tuple[int, ...]]:
+        """Return all rows, one by one."""
+        return itertools.product(range(7), *[self.candidates.tolist()] * 3)
 
     def _centred_at_data(self, lam: Array, chosen: Array) -> tuple[Array, NDArray[np.int64]]:
         """Return for every a = x_i the extreme correlations of the depth-3 families, and where in them they are."""

@@ -33,10 +33,17 @@ class Steps(StepDictionary):
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
         from convexnn.kernels.sweeps import excursions
 
-        curve = self.height * np.cumsum(lam[:0:-1])[::-1]
+        curve = self._curve(lam)
         found = excursions(curve, bound)
         maximum = float(np.abs(curve).max(initial=0.0))
         return most_violated(maximum, found[:, None], curve[found], limit)
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        return np.flatnonzero(np.abs(self._curve(lam)) >= bound)[:, None]
+
+    def _curve(self, lam: Array) -> Array:
+        """Return the correlation of every step."""
+        return self.height * np.cumsum(lam[:0:-1])[::-1]
 
     def steps_at(self, features: Rows, points: Array | None) -> Array:
         """Return the places of the steps."""

@@ -12,6 +12,8 @@ from convexnn.dictionaries.selection import spread
 
 # Entries of one table of the dynamic programme; beyond it runs are merged greedily, in O(N log N) and O(N) memory.
 TABLE_LIMIT = 4_000_000
+# Vectors that a list of all tight ones may hold.
+VECTORS = 20_000
 # Table entries that tilted dual vectors may cost in one pricing: about a tenth of a second.
 WAVES = 8_000_000
 
@@ -72,6 +74,35 @@ class Switches(SwitchDictionary):
         else:
             rows = self._few_switches(sums, bound, limit)
         return self._priced(sums, rows, bound, limit)
+
+    def tight(self, lam: Array, bound: float) -> Rows:
+        """Return every vector above the bound by depth-first search; what the tables promise prunes it exactly."""
+        from convexnn.kernels.switches import switch_tables
+
+        if self.switches == 0:
+            return np.empty((0, 0), dtype=np.int64)
+        lam = np.asarray(lam, dtype=np.float64)
+        sums = np.add.reduceat(lam, np.concatenate([[0], self.gaps + 1]))
+        if sums.size * (self.switches + 1) > TABLE_LIMIT:
+            raise ValueError(f"{self.switches} switches among {sums.size} places: too many to list those that are tight")
+        # lam sums to zero: a vector of low and 1 scores (1 - low) / 2 of what its signs score
+        floor = bound * 2.0 / (1.0 - self.low)
+        before, (_, backward) = np.concatenate([[0.0], np.cumsum(sums)]), switch_tables(sums, self.switches)
+        rows: list[tuple[int, ...]] = []
+        pending: list[tuple[tuple[int, ...], int, int, float]] = [((), -1, level, 0.0) for level in (0, 1)]
+        while pending:
+            row, start, level, score = pending.pop()
+            sign, left = 2 * level - 1, self.switches - len(row)
+            if row and score + sign * (before[-1] - before[start + 1]) >= floor:
+                rows.append(row + (-1,) * left)
+            if len(rows) + len(pending) > VECTORS:
+                raise ValueError(f"More than {VECTORS} vectors are tight: the optimal set is too large to describe")
+            if left:
+                ends = np.arange(start + 1, sums.size - 1)
+                stay = score + sign * (before[ends + 1] - before[start + 1])
+                able = ends[stay + backward[ends + 1, left - 1, 1 - level] >= floor].tolist()
+                pending += [((*row, int(self.gaps[end])), end, 1 - level, float(stay[end - start - 1])) for end in able]
+        return np.unique(np.array(rows, dtype=np.int64).reshape(-1, self.switches), axis=0)
 
     def _priced(self, sums: Array, rows: list[NDArray[np.int64]], bound: float, limit: int) -> Priced:
         features = np.full((len(rows), self.switches), -1, dtype=np.int64)

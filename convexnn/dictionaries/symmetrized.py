@@ -74,6 +74,32 @@ class Symmetrized(SplineDictionary):
         order = order[np.abs(correlation[order]) > bound][:limit]
         return Priced(maximum, features[order], correlation[order])
 
+    def tight(self, lam: Array, bound: float) -> Rows:
+        """Return tight ramps and trapezoids; a trapezoid can be tight only where both of its ramps nearly are."""
+        from convexnn.kernels.hinges import hinge_sums
+
+        ramps = self.ramps.tight(lam, bound / (2.0 * SCALE))
+        sides = np.column_stack([np.full(len(ramps), RAMP), ramps, np.full(len(ramps), -1)])
+        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0]
+        slack = 2.0 * (np.ptp(hinge) - bound / (2.0 * SCALE))
+        if not self.exact or slack < 0.0:
+            return sides
+        high, low = np.flatnonzero(hinge >= hinge.max() - slack), np.flatnonzero(hinge <= hinge.min() + slack)
+        rows = np.array(
+            [
+                (TRAPEZOID, i, j, k)
+                for tops, feet in ((high, low), (low, high))
+                for i, j in itertools.combinations_with_replacement(tops.tolist(), 2)
+                for k in feet.tolist()
+                if not i <= k <= j
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 4)
+        _, i, j, k = rows.T
+        mirror = np.interp(self.points[i] + self.points[j] - self.points[k], self.points, hinge)
+        strong = np.abs(SCALE * (mirror - hinge[i] - hinge[j] + hinge[k])) >= bound
+        return np.concatenate([sides, rows[strong]])
+
     def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
         ramps, coef, skip, left, right = self.ramps.represent(knots, slopes)
         count = len(ramps)
