@@ -34,6 +34,7 @@ LAYERS = [
     {"path"},
     {"_base"},
     {"_regressor", "_path", "_autoregressor", "_many", "_classifier", "_cv"},
+    {"closed_forms", "landscape"},
     {"plotting", "export", "_export", "datasets"},
     {"_demo", "_cli", "__main__"},
 ]
