@@ -1,6 +1,7 @@
 """Neural networks on low-dimensional data, trained to certified global optimality, as scikit-learn estimators."""
 
 from convexnn._autoregressor import ConvexNNAutoregressor
+from convexnn._cv import ConvexNNRegressorCV
 from convexnn._many import fit_many
 from convexnn._path import convex_nn_path
 from convexnn._regressor import ConvexNNRegressor, alpha_max
@@ -8,4 +9,12 @@ from convexnn.network import Network
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvexNNAutoregressor", "ConvexNNRegressor", "Network", "alpha_max", "convex_nn_path", "fit_many"]
+__all__ = [
+    "ConvexNNAutoregressor",
+    "ConvexNNRegressor",
+    "ConvexNNRegressorCV",
+    "Network",
+    "alpha_max",
+    "convex_nn_path",
+    "fit_many",
+]

@@ -17,7 +17,7 @@ from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
 from convexnn.model import Model, build_model
 from convexnn.solvers import SOLVERS
-from convexnn.training import Training, prepare
+from convexnn.training import Trainer, Training, prepare
 
 
 class BaseConvexNN(BaseEstimator):
@@ -113,6 +113,11 @@ class BaseConvexNN(BaseEstimator):
             self.max_breakpoints,
         )
 
+    def _trainer(self, X, y, sample_weight) -> Trainer:
+        """Check the data and return the problem, ready for any alpha."""
+        spec = self._architecture()
+        return prepare(self._canonical(X, y, sample_weight, spec.homogeneous), spec, self.solver)
+
     def _train(self, data: CanonicalData, spec: Architecture) -> None:
         """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
         last = getattr(self, "_training", None) if self.warm_start else None
@@ -206,10 +211,11 @@ class BaseConvexNN(BaseEstimator):
               3.25  ramp of x0 at 6
         """
         check_is_fitted(self)
+        spec = self._training.spec
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
         kept = np.sort(np.argsort(-np.abs(self.coef_), kind="stable")[:20])
         lines = [
-            f"{self.activation} network, depth {self.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
+            f"{spec.activation} network, depth {spec.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
             f"({self.alpha_ / self.alpha_max_ if self.alpha_max_ else np.inf:.3g} of the critical one)",
             f"objective {self.objective_:.9g}, relative duality gap {self.dual_gap_:.2g}"
             + ("" if self.exact_ else " over the dictionary used, not over all biases"),

@@ -204,7 +204,7 @@ def _describe(estimator: Any, feature_names: Sequence[str] | None) -> dict[str, 
         "offset": float(estimator._offset),
         "pieces": [{name: _numbers(getattr(f, name)) for name in PIECE_FIELDS} for f in estimator._pieces],
         "network": {
-            "activation": estimator.activation,
+            "activation": estimator.network_.activation,
             # a network without units has matrices of shape (1, 0) and (0, 1), which nested lists cannot tell
             "coefs": [{"shape": list(coef.shape), "data": _numbers(coef.ravel())} for coef in coefs],
             "intercepts": [_numbers(bias) for bias in intercepts],

@@ -6,16 +6,12 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import check_array
 
 from convexnn._regressor import ConvexNNRegressor
-from convexnn.path import SolutionPath, follow, geometric_alphas
-from convexnn.training import Trainer, prepare
-
-Array = NDArray[np.float64]
+from convexnn.path import SolutionPath, falling, follow, geometric_alphas
 
 
 @validate_params(
@@ -84,27 +80,14 @@ def convex_nn_path(
     for name in ("alpha", "warm_start"):
         if name in parameters:
             raise TypeError(f"convex_nn_path() got the argument {name!r}; a path takes 'alphas' and always starts warm")
-    given = None if isinstance(alphas, Integral) else _falling(alphas)
+    given = None if isinstance(alphas, Integral) else falling(alphas)
     estimator = ConvexNNRegressor(**parameters)
-    trainer = _prepare(estimator, X, y, sample_weight)
+    estimator._validate_params()
+    trainer = estimator._trainer(X, y, sample_weight)
     grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
-    path = SolutionPath(follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter))
+    path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter)
     _warn_where_not_converged(path, estimator.tol)
     return path
-
-
-def _prepare(estimator: ConvexNNRegressor, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Trainer:
-    estimator._validate_params()
-    spec = estimator._architecture()
-    return prepare(estimator._canonical(X, y, sample_weight, spec.homogeneous), spec, estimator.solver)
-
-
-def _falling(alphas: ArrayLike) -> Array:
-    """Check given alphas and sort them."""
-    values = check_array(alphas, ensure_2d=False, dtype=np.float64, input_name="alphas")
-    if values.ndim != 1 or values.min() < 0.0:
-        raise ValueError(f"alphas must be a number of values, or a sequence of non-negative ones, got {alphas!r}")
-    return np.sort(values)[::-1]
 
 
 def _warn_where_not_converged(path: SolutionPath, tol: float) -> None:

@@ -89,7 +89,8 @@ class SolutionPath:
         return np.array([training.solution.n_iter for training in self.trainings])
 
     @cached_property
-    def _models(self) -> list[Model]:
+    def models(self) -> list[Model]:
+        """The fitted functions with their networks."""
         return [build_model(training.problem, training.solution, training.spec) for training in self.trainings]
 
     @cached_property
@@ -99,7 +100,7 @@ class SolutionPath:
         for place, training in enumerate(self.trainings):
             data = training.problem.data
             known = training.solution.splines is not None  # then the gap needs no network
-            gap = training.solution.gap if known else delivered_gap(training, self._models[place])
+            gap = training.solution.gap if known else delivered_gap(training, self.models[place])
             objective = (gap.primal + data.constant) * data.objective_scale
             out.append((objective, relative_gap(training.problem, gap)))
         return out
@@ -117,29 +118,29 @@ class SolutionPath:
     @property
     def coefs(self) -> list[Array]:
         """For each alpha the coefficients of the active features."""
-        return [model.coef for model in self._models]
+        return [model.coef for model in self.models]
 
     @property
     def features(self) -> list[FeatureList]:
         """For each alpha the active features."""
-        return [model.features for model in self._models]
+        return [model.features for model in self.models]
 
     @property
     def intercepts(self) -> Array:
         """The biases of the output."""
-        return np.array([model.network.intercept for model in self._models])
+        return np.array([model.network.intercept for model in self.models])
 
     @property
     def skip_coefs(self) -> Array:
         """The skip connections."""
         none = np.zeros(len(self.trainings[0].problem.data.axes))
-        networks = [model.network for model in self._models]
+        networks = [model.network for model in self.models]
         return np.array([none if network.skip_coef is None else network.skip_coef for network in networks])
 
     @property
     def n_neurons(self) -> NDArray[np.int64]:
         """The numbers of hidden neurons."""
-        return np.array([model.network.n_neurons for model in self._models])
+        return np.array([model.network.n_neurons for model in self.models])
 
     def network(self, index: int) -> Network:
         """Return the optimal network at ``alphas[index]``.
@@ -154,7 +155,7 @@ class SolutionPath:
         Network
             Its weights, ready to be called.
         """
-        return self._models[index].network
+        return self.models[index].network
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the fitted functions at X.
@@ -173,7 +174,7 @@ class SolutionPath:
         expected = len(self.trainings[0].problem.data.axes)
         if inputs.shape[1] != expected:
             raise ValueError(f"X has {inputs.shape[1]} features, but the path was computed with {expected} features")
-        return np.column_stack([model.predict(inputs) for model in self._models])
+        return np.column_stack([model.predict(inputs) for model in self.models])
 
 
 def geometric_alphas(alpha_max: float, number: int, eps: float) -> Array:
@@ -185,10 +186,18 @@ def geometric_alphas(alpha_max: float, number: int, eps: float) -> Array:
     return alphas
 
 
-def follow(trainer: Trainer, alphas: Iterable[float], *, tol: float, max_iter: int) -> tuple[Training, ...]:
+def falling(alphas: ArrayLike) -> Array:
+    """Check given alphas and sort them."""
+    values: Array = check_array(alphas, ensure_2d=False, dtype=np.float64, input_name="alphas")
+    if values.ndim != 1 or values.min() < 0.0:
+        raise ValueError(f"alphas must be a number of values, or a sequence of non-negative ones, got {alphas!r}")
+    return np.sort(values)[::-1]
+
+
+def follow(trainer: Trainer, alphas: Iterable[float], *, tol: float, max_iter: int) -> SolutionPath:
     """Solve at falling alphas, each from the solution before."""
     out: list[Training] = []
     for alpha in alphas:
         start = out[-1].solution if out else None
         out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
-    return tuple(out)
+    return SolutionPath(tuple(out))

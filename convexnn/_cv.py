@@ -1,0 +1,371 @@
+"""ConvexNNRegressorCV: alpha, and if asked depth and activation, chosen by cross-validation along solution paths."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from convexnn._base import BaseConvexNN
+from convexnn._regressor import ConvexNNRegressor
+from convexnn.activations import STEPS
+from convexnn.model import Model, build_model
+from convexnn.path import falling, follow, geometric_alphas
+
+Array = NDArray[np.float64]
+NOT_SHARED = ("depth", "activation", "alpha", "warm_start")
+
+
+class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
+    """Neural network regression with the regularisation, and optionally the architecture, chosen by cross-validation.
+
+    In every fold a whole path of alphas is trained, each solution the start of the next; the choice is trained on all
+    data, to the same certificate as :class:`ConvexNNRegressor`.
+
+    Parameters
+    ----------
+    depths : sequence of int, default=(2,)
+        The depths to choose from.
+    activations : sequence of str, default=("relu",)
+        The activations to choose from.
+    alphas : int or array-like, default=50
+        For every architecture so many alphas, evenly spaced in the logarithm from its critical alpha down to ``eps`` times
+        it; or the alphas themselves.
+    eps : float, default=1e-4
+        The least alpha over the critical one.
+    cv : int, cross-validation generator or iterable, default=None
+        The folds. None is 5; an int is that many shuffled folds (rows are often sorted by x, and folds without an end of
+        the data would ask for extrapolation); others are used as they are.
+    scoring : str or callable, default=None
+        A scorer of scikit-learn, of which more is better. None is the negative mean squared error.
+    selection : {"best", "one_standard_error"}, default="best"
+        Whether to take the alpha of best mean score, or, for the same architecture, the largest alpha whose mean score is
+        within one standard error of it.
+    architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
+        As in :class:`ConvexNNRegressor`, like all that follow.
+    width : int or tuple of int, default=None
+        The hidden width of parallel units, or the widths of a tree.
+    negative_slope : float, default=0.01
+        The slope of leaky ReLU for negative arguments.
+    skip_connection : bool, default=False
+        Whether the network has an unpenalised linear connection from input to output.
+    loss : {"squared"}, default="squared"
+        The loss.
+    quantile : float, default=0.5
+        Not used by the squared loss.
+    huber_delta : float, default=1.35
+        Not used by the squared loss.
+    dictionary : {"auto", "exact", "data"}, default="auto"
+        The candidate biases.
+    max_breakpoints : int, default=None
+        The number of candidate breakpoints.
+    solver : str, default="auto"
+        The solver.
+    tol : float, default=1e-6
+        The relative duality gap to reach, in the folds as well.
+    max_iter : int, default=1000
+        The largest number of pricing sweeps for one alpha.
+    verbose : int, default=0
+        Passed to joblib.
+    n_jobs : int, default=None
+        The number of folds worked on at a time, by threads.
+    random_state : int, RandomState instance or None, default=None
+        How the folds are shuffled where ``cv`` is None or an int; None is the same every time.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha chosen.
+    depth_ : int
+        The depth chosen.
+    activation_ : str
+        The activation chosen.
+    alphas_ : ndarray of shape (n_alphas,)
+        The alphas tried for the architecture chosen, falling.
+    mse_path_ : ndarray of shape (n_alphas, n_folds)
+        The weighted mean squared errors of the architecture chosen on the folds left out.
+    cv_results_ : dict of ndarray
+        For all architectures: ``depth``, ``activation`` of shape (n_architectures,), ``alphas`` (n_architectures, n_alphas),
+        ``mse`` and ``score`` (n_architectures, n_alphas, n_folds), ``mean_score`` and ``standard_error``
+        (n_architectures, n_alphas). The means weigh the folds by the weight of their rows.
+    alpha_max_ : float
+        The critical alpha of the architecture chosen.
+    coef_, features_, intercept_, skip_coef_, breakpoints_, slopes_, network_, n_neurons_ : various
+        The network, as in :class:`ConvexNNRegressor`.
+    objective_, dual_gap_, exact_, converged_, n_iter_, solver_ : various
+        Its certificate and how it was found, as in :class:`ConvexNNRegressor`.
+    n_features_in_ : int
+        The number of inputs.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had string column names.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data are not valid; nothing is computed then.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``tol`` was not reached in some fold or in the end.
+
+    Notes
+    -----
+    Source: *A Library of Mirrors* (arXiv 2403.01046), solution paths; the rule of one standard error is that of Breiman
+    et al. (1984).
+
+    Examples
+    --------
+    >>> from convexnn import ConvexNNRegressorCV
+    >>> from convexnn.datasets import load_mcycle
+    >>> model = ConvexNNRegressorCV(depths=(2, 3), alphas=20).fit(*load_mcycle(return_X_y=True))
+    >>> model.mse_path_.shape, bool(model.dual_gap_ <= 1e-6)
+    ((20, 5), True)
+    """
+
+    _parameter_constraints: dict = {
+        **{name: rule for name, rule in BaseConvexNN._parameter_constraints.items() if name not in NOT_SHARED},
+        "depths": ["array-like"],
+        "activations": [list, tuple],
+        "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "eps": [Interval(Real, 0.0, 1.0, closed="neither")],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "selection": [StrOptions({"best", "one_standard_error"})],
+    }
+
+    def __init__(
+        self,
+        depths=(2,),
+        activations=("relu",),
+        *,
+        alphas=50,
+        eps=1e-4,
+        cv=None,
+        scoring=None,
+        selection="best",
+        architecture="narrow",
+        width=None,
+        negative_slope=0.01,
+        skip_connection=False,
+        loss="squared",
+        quantile=0.5,
+        huber_delta=1.35,
+        dictionary="auto",
+        max_breakpoints=None,
+        solver="auto",
+        tol=1e-6,
+        max_iter=1000,
+        verbose=0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.depths = depths
+        self.activations = activations
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.architecture = architecture
+        self.width = width
+        self.negative_slope = negative_slope
+        self.skip_connection = skip_connection
+        self.loss = loss
+        self.quantile = quantile
+        self.huber_delta = huber_delta
+        self.dictionary = dictionary
+        self.max_breakpoints = max_breakpoints
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose by cross-validation, and train the choice on all data to global optimality.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs; every unit of the network reads one of them.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows, for training and for the scores; with metadata routing, for scorers that
+            ask for them.
+        **params : dict
+            Passed to the splitter (``groups``, say), if metadata routing is enabled.
+
+        Returns
+        -------
+        self : ConvexNNRegressorCV
+            The fitted estimator.
+        """
+        templates = self._templates()
+        given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        y = y.astype(np.float64, copy=False)
+        w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None
+        splits = self._splitter().split(X, y, **({} if routed is None else routed.splitter.split))
+        candidates = []
+        for template in templates:
+            trainer = template._trainer(X, y, w)
+            grid = geometric_alphas(trainer.alpha_max, int(self.alphas), self.eps) if given is None else given
+            candidates.append((template, trainer, grid))
+        folds = [Fold(X, y, w, train, test, scorer) for train, test in splits]
+        folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
+        if not folds:
+            raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
+        jobs = (delayed(_validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
+        results = Parallel(n_jobs=self.n_jobs, verbose=self.verbose, prefer="threads")(jobs)
+        mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
+        self._choose(templates, [grid for *_, grid in candidates], mse, score, [fold.weight for fold in folds])
+        if gaps.max() > self.tol:
+            warnings.warn(
+                f"The relative duality gap was more than tol={self.tol:g} in {np.count_nonzero(gaps > self.tol)} of "
+                f"{gaps.size} fits to the folds, at most {gaps.max():.3g}: raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        trainer = candidates[self._chosen][1]
+        training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
+        self._keep(training, build_model(training.problem, training.solution, training.spec))
+        return self
+
+    def _templates(self) -> list[ConvexNNRegressor]:
+        """Return an estimator for each architecture to try; narrow sign and threshold networks are the same at any depth."""
+        names = [name for name in ConvexNNRegressor().get_params() if name not in NOT_SHARED]
+        shared = {name: getattr(self, name) for name in names}
+        templates = []
+        for activation in self.activations:
+            same = activation in STEPS and self.architecture == "narrow"
+            for depth in list(self.depths)[: 1 if same else None]:
+                template = ConvexNNRegressor(depth, activation=activation, **shared)
+                template._validate_params()
+                template._architecture()
+                templates.append(template)
+        if not templates:
+            raise ValueError("depths and activations must name at least one architecture")
+        return templates
+
+    def _splitter(self):
+        if self.cv is None or isinstance(self.cv, Integral):
+            seed = 0 if self.random_state is None else self.random_state
+            return KFold(5 if self.cv is None else int(self.cv), shuffle=True, random_state=seed)
+        return check_cv(self.cv)
+
+    def _choose(self, templates, grids, mse, score, weights) -> None:
+        """Set what the cross-validation says, from errors and scores of shape (architectures, alphas, folds)."""
+        mean = np.average(score, axis=2, weights=weights)
+        folds = len(weights)
+        error = score.std(axis=2, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(mean.shape)
+        best, place = np.unravel_index(np.argmax(mean), mean.shape)
+        if self.selection == "one_standard_error":
+            place = np.argmax(mean[best] >= mean[best, place] - error[best, place])
+        self.alphas_, self.mse_path_, self.alpha_ = grids[best], mse[best], float(grids[best][place])
+        self.depth_, self.activation_ = templates[best].depth, templates[best].activation
+        self.cv_results_ = {
+            "depth": np.array([template.depth for template in templates]),
+            "activation": np.array([template.activation for template in templates]),
+            "alphas": np.array(grids),
+            "mse": mse,
+            "score": score,
+            "mean_score": mean,
+            "standard_error": error,
+        }
+        self._chosen = int(best)
+
+    def predict(self, X):
+        """Return the fitted function at X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The predictions of the network chosen.
+        """
+        check_is_fitted(self)
+        return self._model.predict(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def get_metadata_routing(self):
+        """Return how metadata are routed: ``fit`` passes them to the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        return MetadataRouter(owner=self).add_self_request(self).add(splitter=self._splitter(), method_mapping=mapping)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to train on, rows left out, and what scores the latter."""
+
+    X: Array
+    y: Array
+    w: Array | None
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    scorer: Callable[..., float] | None
+
+    @property
+    def weight(self) -> float:
+        """The weight of the rows left out."""
+        return float(self.test.size if self.w is None else self.w[self.test].sum())
+
+
+class _Point(RegressorMixin, BaseEstimator):
+    """A fitted function in the form that scorers expect."""
+
+    def __init__(self, model: Model | None = None):
+        self.model = model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Array) -> Array:
+        assert self.model is not None
+        return self.model.predict(X)
+
+
+def _validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Array, Array, Array]:
+    """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha."""
+    X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]
+    trainer = clone(template)._trainer(
+        fold.X[fold.train], fold.y[fold.train], None if fold.w is None else fold.w[fold.train]
+    )
+    path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
+    mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
+    if fold.scorer is None:
+        return mse, -mse, path.dual_gaps
+    weights = {"sample_weight": w} if w is not None and _takes_weights(fold.scorer) else {}
+    return mse, np.array([fold.scorer(_Point(model), X, y, **weights) for model in path.models]), path.dual_gaps
+
+
+def _takes_weights(scorer: Callable[..., float]) -> bool:
+    own = getattr(scorer, "_score_func", scorer)  # a scorer of scikit-learn passes them on
+    return "sample_weight" in signature(own).parameters

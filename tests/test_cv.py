@@ -1,0 +1,177 @@
+"""ConvexNNRegressorCV: its errors are those of separate fits, its choice the best of them; scikit-learn's checks."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.metrics import make_scorer, max_error
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, ShuffleSplit
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
+from convexnn.datasets import load_mcycle, load_run_log
+
+FOLDS = KFold(3, shuffle=True, random_state=1)
+
+
+@pytest.fixture
+def data(rng):
+    X = np.sort(rng.uniform(-2, 2, size=(90, 1)), axis=0)
+    return X, np.sin(3 * X[:, 0]) + 0.2 * rng.normal(size=90), rng.integers(0, 3, size=90).astype(float)
+
+
+@parametrize_with_checks(
+    [
+        ConvexNNRegressorCV(alphas=3, cv=2),
+        ConvexNNRegressorCV(alphas=2, cv=2, activations=("sign",), selection="one_standard_error"),
+        ConvexNNRegressorCV((2,), ("relu", "threshold"), alphas=2, cv=2),
+    ]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("depths", "parameters"),
+    [((2, 3), {}), ((2,), {"skip_connection": True}), ((2, 3), {"activations": ("abs",)})],
+    ids=str,
+)
+def test_errors_are_those_of_separate_fits(depths, parameters, data):
+    X, y, w = data
+    model = ConvexNNRegressorCV(depths, alphas=4, cv=FOLDS, tol=1e-9, **parameters).fit(X, y, sample_weight=w)
+    assert model.cv_results_["mse"].shape == (len(depths), 4, 3)
+    parameters = {name: value for name, value in parameters.items() if name != "activations"}
+    parameters["activation"] = model.activation_
+    for place, depth in enumerate(model.cv_results_["depth"]):
+        for fold, (train, test) in enumerate(FOLDS.split(X)):
+            for a, alpha in enumerate(model.cv_results_["alphas"][place]):
+                fit = ConvexNNRegressor(depth, alpha=alpha, tol=1e-9, **parameters).fit(X[train], y[train], w[train])
+                expected = np.average((fit.predict(X[test]) - y[test]) ** 2, weights=w[test])
+                assert model.cv_results_["mse"][place, a, fold] == pytest.approx(expected, rel=1e-3)
+
+
+def test_choice_and_refit(data):
+    X, y, _ = data
+    model = ConvexNNRegressorCV((2, 4), ("relu", "threshold", "leaky_relu"), alphas=8, negative_slope=0.0).fit(X, y)
+    results = model.cv_results_
+    pairs = list(zip(results["depth"].tolist(), results["activation"].tolist(), strict=True))
+    assert pairs == [(2, "relu"), (4, "relu"), (2, "threshold"), (2, "leaky_relu"), (4, "leaky_relu")]
+    chosen = pairs.index((model.depth_, model.activation_))
+    assert -results["mse"][chosen].mean(axis=1).min() == pytest.approx(results["mean_score"].max())
+    np.testing.assert_array_equal(model.mse_path_, results["mse"][chosen])
+    assert model.alpha_ == model.alphas_[np.argmin(model.mse_path_.mean(axis=1))]
+    refit = ConvexNNRegressor(model.depth_, activation=model.activation_, negative_slope=0.0, alpha=model.alpha_)
+    np.testing.assert_array_equal(model.predict(X), refit.fit(X, y).predict(X))
+    assert model.certify().relative_gap <= 1e-6 and model.summary() == refit.summary()
+
+
+def test_one_standard_error(data):
+    X, y, _ = data
+    best = ConvexNNRegressorCV(cv=FOLDS).fit(X, y)
+    plain = ConvexNNRegressorCV(cv=FOLDS, selection="one_standard_error").fit(X, y)
+    means = best.mse_path_.mean(axis=1)
+    least = np.argmin(means)
+    error = best.mse_path_[least].std(ddof=1) / np.sqrt(3)
+    assert plain.alpha_ == best.alphas_[np.flatnonzero(means <= means[least] + error)[0]] > best.alpha_
+    assert plain.n_neurons_ < best.n_neurons_
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_absolute_error", "r2", make_scorer(max_error)])
+def test_scorers_agree_with_grid_search(scoring, data):
+    X, y, w = data
+    alphas = [1e-2, 1e-1, 3e-2]
+    model = ConvexNNRegressorCV(alphas=alphas, cv=FOLDS, scoring=scoring).fit(X, y)
+    search = GridSearchCV(ConvexNNRegressor(), {"alpha": sorted(alphas, reverse=True)}, scoring=scoring, cv=FOLDS).fit(X, y)
+    assert model.alpha_ == search.best_params_["alpha"]
+    for fold in range(3):
+        expected = search.cv_results_[f"split{fold}_test_score"]
+        np.testing.assert_allclose(model.cv_results_["score"][0, :, fold], expected, rtol=1e-3)
+    assert np.isfinite(ConvexNNRegressorCV(alphas=2, scoring=scoring).fit(X, y, sample_weight=w).alpha_)
+
+
+def test_default_folds_are_shuffled_and_always_the_same(data):
+    X, y, _ = data
+    first, second, other = (ConvexNNRegressorCV(alphas=5, random_state=seed).fit(X, y) for seed in (None, 0, 1))
+    np.testing.assert_array_equal(first.mse_path_, second.mse_path_)
+    assert (first.mse_path_ != other.mse_path_).any()
+    # an ordered split asks for extrapolation
+    assert first.mse_path_.min() < ConvexNNRegressorCV(alphas=5, cv=KFold(5)).fit(X, y).mse_path_.mean(axis=1).min()
+
+
+def test_threads_change_nothing(data):
+    X, y, w = data
+    one, two = (ConvexNNRegressorCV((2, 3), alphas=6, n_jobs=jobs).fit(X, y, sample_weight=w) for jobs in (1, 2))
+    np.testing.assert_array_equal(one.cv_results_["mse"], two.cv_results_["mse"])
+
+
+def test_rows_of_weight_zero_do_not_matter(data):
+    X, y, w = data
+    split, kept = np.arange(90) % 3, w > 0
+    full = ConvexNNRegressorCV(alphas=6, cv=PredefinedSplit(split)).fit(X, y, sample_weight=w)
+    part = ConvexNNRegressorCV(alphas=6, cv=PredefinedSplit(split[kept])).fit(X[kept], y[kept], sample_weight=w[kept])
+    np.testing.assert_allclose(full.mse_path_, part.mse_path_, rtol=1e-9)
+    assert full.alpha_ == pytest.approx(part.alpha_, rel=1e-12)
+
+
+def test_groups_are_routed_to_the_splitter(data):
+    X, y, _ = data
+    groups = np.arange(90) % 3
+    with config_context(enable_metadata_routing=True):
+        model = ConvexNNRegressorCV(alphas=4, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    fixed = [(np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in range(3)]
+    expected = ConvexNNRegressorCV(alphas=4, cv=fixed).fit(X, y)
+    np.testing.assert_allclose(np.sort(model.mse_path_, axis=1), np.sort(expected.mse_path_, axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cv", [2, ShuffleSplit(1, random_state=0), KFold(10)], ids=str)
+def test_splitters(cv, data):
+    model = ConvexNNRegressorCV(alphas=3, cv=cv, selection="one_standard_error").fit(*data[:2])
+    assert np.isfinite(model.mse_path_).all() and model.alpha_ in model.alphas_
+
+
+def test_steps_are_found_in_steps():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 1))
+    y = np.select([X[:, 0] < 0.3, X[:, 0] < 0.6], [0.0, 2.0], 1.0) + 0.1 * rng.normal(size=200)
+    assert ConvexNNRegressorCV((2, 3), ("relu", "threshold")).fit(X, y).activation_ == "threshold"
+
+
+def test_two_inputs():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 2))
+    y = np.abs(X[:, 0]) + np.sin(2 * X[:, 1]) + 0.1 * rng.normal(size=80)
+    model = ConvexNNRegressorCV((2, 3), alphas=10).fit(X, y)
+    assert model.score(X, y) > 0.9 and model.dual_gap_ <= 1e-6
+
+
+@pytest.mark.parametrize("load", [load_mcycle, load_run_log])
+def test_real_data(load):
+    X, y = load(return_X_y=True)
+    model = ConvexNNRegressorCV(depths=(2, 3)).fit(X, y)
+    assert model.dual_gap_ <= 1e-6 and model.mse_path_.mean(axis=1).min() < 0.5 * y.var()
+    assert model.alphas_[0] > model.alpha_
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"depths": (1,)}, "'depth' parameter"),
+        ({"depths": ()}, "at least one architecture"),
+        ({"activations": ("tanh",)}, "'activation' parameter"),
+        ({"activations": "relu"}, "'activations' parameter"),
+        ({"alphas": [-1.0]}, "alphas must be"),
+        ({"cv": 1}, "'cv' parameter"),
+        ({"cv": 200}, "greater than the number of samples"),
+        ({"selection": "worst"}, "'selection' parameter"),
+        ({"scoring": "nothing"}, "'scoring' parameter"),
+        ({"eps": 2.0}, "'eps' parameter"),
+        ({"architecture": "parallel", "activations": ("sign",), "depths": (3,)}, "width must be"),
+    ],
+)
+def test_bad_parameters_are_named(arguments, match, data):
+    with pytest.raises(ValueError, match=match):
+        ConvexNNRegressorCV(**arguments).fit(*data[:2])
+
+
+def test_warns_where_the_tolerance_is_not_reached(data):
+    with pytest.warns(UserWarning, match=r"in \d+ of 20 fits to the folds"):
+        ConvexNNRegressorCV(alphas=4, max_iter=1, tol=1e-12).fit(*data[:2])
