@@ -15,6 +15,7 @@ from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData, canonicalize
 from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
+from convexnn.losses import Loss, make_loss
 from convexnn.model import Model, build_model
 from convexnn.solvers import SOLVERS
 from convexnn.training import Trainer, Training, prepare
@@ -31,7 +32,7 @@ class BaseConvexNN(BaseEstimator):
         "negative_slope": [Interval(Real, 0.0, 1.0, closed="left")],
         "skip_connection": ["boolean"],
         "alpha": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "loss": [StrOptions({"squared"})],
+        "loss": [StrOptions({"squared", "huber", "absolute", "pinball"})],
         "quantile": [Interval(Real, 0.0, 1.0, closed="neither")],
         "huber_delta": [Interval(Real, 0.0, None, closed="neither")],
         "dictionary": [StrOptions({"auto", "exact", "data"})],
@@ -98,7 +99,11 @@ class BaseConvexNN(BaseEstimator):
                 raise ValueError("Negative values in data passed to `sample_weight`.")
             if not sample_weight.any():
                 raise ValueError("All values of `sample_weight` are zero.")
-        return canonicalize(X, y, sample_weight, order_only=not homogeneous)
+        return canonicalize(X, y, sample_weight, loss=self._loss(), order_only=not homogeneous)
+
+    def _loss(self) -> Loss:
+        """Return the loss."""
+        return make_loss(self.loss, self.quantile, self.huber_delta)
 
     def _architecture(self) -> Architecture:
         """Return what the parameters describe; an error where they have no meaning together."""

@@ -7,7 +7,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN
-from convexnn.duality import critical_ratio
+from convexnn.solvers import solve_null
 from convexnn.training import make_problem
 
 
@@ -19,7 +19,7 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     a duality gap that bounds the distance to the best network of the architecture over all real weights and biases, and
     the network is rebuilt from its solution.
 
-    The objective is ``sum(w * (y - f(X)) ** 2) / 2 + beta * penalty`` with ``beta = alpha * sum(w)``; the penalty is
+    The objective is ``sum(w * loss(y - f(X))) + beta * penalty`` with ``beta = alpha * sum(w)``; the penalty is
     ``(sum |weights| ** depth) / depth``, biases and skip connection free (sign and threshold: the sum of the absolute
     outer weights).
 
@@ -40,12 +40,13 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     alpha : float or "auto", default="auto"
         The regularisation, as in :class:`sklearn.linear_model.Lasso`, in units of y times x (y for sign and threshold).
         "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant (one input only).
-    loss : {"squared"}, default="squared"
-        The loss.
+    loss : {"squared", "huber", "absolute", "pinball"}, default="squared"
+        The loss of a residual r: ``r ** 2 / 2``; the same up to ``huber_delta`` and straight beyond; ``|r|``; or
+        ``quantile * r`` for r > 0 and ``(quantile - 1) * r`` below, whose fit is a conditional quantile.
     quantile : float, default=0.5
-        Not used by the squared loss.
+        The quantile of the pinball loss, in (0, 1).
     huber_delta : float, default=1.35
-        Not used by the squared loss.
+        Where the Huber loss becomes straight, in the units of y.
     dictionary : {"auto", "exact", "data"}, default="auto"
         The candidate biases: the complete finite set, or those at training points. The same at depth 2.
     max_breakpoints : int, default=None
@@ -203,4 +204,4 @@ def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:
     estimator._validate_params()
     spec = estimator._architecture()
     problem = make_problem(estimator._canonical(X, y, sample_weight, spec.homogeneous), spec)
-    return critical_ratio(problem, problem.free_basis())
+    return solve_null(problem).ratio

@@ -1,9 +1,10 @@
 """Canonical data: what is left of (X, y, sample_weight) once everything that cannot matter is taken away.
 
-Rows of weight zero are dropped, equal rows merged into one (weight sum, weighted mean of y, the constant kept so that
-objectives are those of the original rows), inputs and targets centred, and x, y and weights divided by powers of two,
-which is exact. Solvers and certificates see these numbers only; breakpoints are mapped back by index, never by
-arithmetic, so that a breakpoint at a training point *is* that training point.
+Rows of weight zero are dropped and equal rows merged. Rows of equal inputs but different targets are merged too, into one
+of their mean, where the loss allows that (the constant is kept so that objectives are those of the original rows); else
+they stay rows of one point. Inputs and targets are centred, and x, y and weights divided by powers of two, which is exact.
+Solvers and certificates see these numbers only; breakpoints are mapped back by index, never by arithmetic, so that a
+breakpoint at a training point *is* that training point.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convexnn.losses import SQUARED, Loss
 
 Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -58,7 +61,12 @@ class CanonicalData:
     axes : tuple of Axis
         One for each input feature.
     y, w : ndarray of shape (n_rows,)
-        Targets ``(y - y_center) / y_scale``, of weighted mean zero, and weights over ``w_scale``.
+        Targets ``(y - y_center) / y_scale``, whose best constant fit is zero, and weights over ``w_scale``. A logistic loss
+        leaves its targets as they are.
+    loss : Loss
+        The loss, in canonical units.
+    loss_scale : float
+        The factor from its values to the user's.
     constant : float
         What merging took out of the objective: half the weighted squares of targets about their row's mean, in
         canonical units.
@@ -69,6 +77,8 @@ class CanonicalData:
     axes: tuple[Axis, ...]
     y: Array
     w: Array
+    loss: Loss
+    loss_scale: float
     y_center: float
     y_scale: float
     w_scale: float
@@ -78,7 +88,7 @@ class CanonicalData:
     @property
     def objective_scale(self) -> float:
         """The factor from canonical objectives to the user's."""
-        return self.y_scale * self.y_scale * self.w_scale
+        return self.loss_scale * self.w_scale
 
     def same_points(self, other: CanonicalData) -> bool:
         """Return whether features of one are features of the other: equal points on every axis, scaled alike."""
@@ -89,7 +99,7 @@ class CanonicalData:
     def penalty_scale(self, homogeneous: bool) -> Array:
         """Return, for each input, the factor from the user's beta to the canonical one."""
         x_scale = np.array([axis.scale if homogeneous else 1.0 for axis in self.axes])
-        return 1.0 / x_scale / self.y_scale / self.w_scale
+        return self.y_scale / x_scale / self.loss_scale / self.w_scale
 
 
 def power_of_two(value: float) -> float:
@@ -99,7 +109,9 @@ def power_of_two(value: float) -> float:
     return math.ldexp(1.0, min(max(math.frexp(value)[1], -1021), 1021))
 
 
-def canonicalize(X: Array, y: Array, sample_weight: Array | None, *, order_only: bool = False) -> CanonicalData:
+def canonicalize(
+    X: Array, y: Array, sample_weight: Array | None, *, loss: Loss = SQUARED, order_only: bool = False
+) -> CanonicalData:
     """Return the canonical form of validated data: X (n, d), y (n,), weights (n,) non-negative or None for ones.
 
     Inputs that scaling makes equal are ties, unless ``order_only``: steps can tell them apart all the same.
@@ -113,22 +125,30 @@ def canonicalize(X: Array, y: Array, sample_weight: Array | None, *, order_only:
             X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
         unit = power_of_two(float(sample_weight.max()))
         w = sample_weight / unit
-    y_unit = power_of_two(float(np.abs(y).max()))
+    y_unit = power_of_two(float(np.abs(y).max())) if loss.shifts else 1.0
     rows = _merge_single if X.shape[1] == 1 else _merge_several
-    axes, y, w, constant = rows(X, y / y_unit, w, order_only)
+    axes, y, w, constant = rows(X, y / y_unit, w, order_only, loss.pools)
     # only now: what follows is then the same, bit for bit, for a row of weight two and for two equal rows
     w_scale = power_of_two(float(w.max()))
     w = w / w_scale
-    mean = float(np.dot(w, y) / w.sum())
-    y = y - mean
-    if np.abs(y).max() <= 4.0 * EPSILON:
-        y[:] = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
-    spread = power_of_two(float(np.abs(y).max()))
-    y /= spread
-    y -= np.dot(w, y) / w.sum()
-    constant /= w_scale * spread * spread
-    null = 0.5 * float(np.dot(w * y, y)) + constant
-    return CanonicalData(axes, y, w, mean * y_unit, y_unit * spread, w_scale * unit, constant, null)
+    loss, loss_scale = loss.scaled(y_unit)
+    mean, spread = 0.0, 1.0
+    if loss.shifts:
+        mean = loss.best_constant(y, w)
+        y = y - mean
+        if np.abs(y).max() <= 4.0 * EPSILON:
+            y[:] = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
+        spread = power_of_two(float(np.abs(y).max()))
+        y /= spread
+        loss, factor = loss.scaled(spread)
+        loss_scale *= factor
+        y -= loss.best_constant(y, w)
+    # pooling takes spread out of the squared loss only
+    constant = constant / (w_scale * spread * spread) if loss.quadratic else 0.0
+    null = constant + float(np.dot(w, loss.value(np.full(y.size, 0.0 if loss.shifts else loss.best_constant(y, w)), y)))
+    return CanonicalData(
+        axes, y, w, loss, loss_scale, mean * y_unit, y_unit * spread, w_scale * unit, constant, null
+    )
 
 
 def _affine(x: Array) -> tuple[float, float]:
@@ -138,7 +158,7 @@ def _affine(x: Array) -> tuple[float, float]:
 
 
 def _merge_single(
-    X: Array, y: Array, w: Array, order_only: bool
+    X: Array, y: Array, w: Array, order_only: bool, pools: bool
 ) -> tuple[tuple[Axis, ...], Array, Array, float]:
     x = X[:, 0]
     center, scale = _affine(x)
@@ -156,19 +176,26 @@ def _merge_single(
     if new.all():
         return (Axis(points, x, None, center, scale),), y, np.ascontiguousarray(w), 0.0
     starts = np.concatenate(([0], np.flatnonzero(new) + 1))
+    if not pools:
+        inverse = np.repeat(np.arange(starts.size), np.diff(np.append(starts, x.size)))
+        order = np.lexsort((y, inverse))
+        y, w = y[order], w[order]
+        kept = _run_starts(inverse, y)
+        y, w, inverse = y[kept], np.add.reduceat(w, kept), inverse[kept]
+        return (Axis(points[starts], x[starts], inverse, center, scale),), y, w, 0.0
     y, w, constant = _means(starts, y, w)
     return (Axis(points[starts], x[starts], None, center, scale),), y, w, constant
 
 
 def _merge_several(
-    X: Array, y: Array, w: Array, order_only: bool
+    X: Array, y: Array, w: Array, order_only: bool, pools: bool
 ) -> tuple[tuple[Axis, ...], Array, Array, float]:
     affine = [_affine(x) for x in X.T]
     points = np.column_stack([(x - center) / scale for x, (center, scale) in zip(X.T, affine, strict=True)])
     told = X if order_only else points
-    order = np.lexsort(told.T[::-1])
+    order = np.lexsort(told.T[::-1] if pools else (y, *told.T[::-1]))
     told, points, X, y, w = told[order], points[order], X[order], y[order], w[order]
-    starts = np.concatenate(([0], np.flatnonzero((told[1:] != told[:-1]).any(axis=1)) + 1))
+    starts = _run_starts(*told.T) if pools else _run_starts(*told.T, y)
     y, w, constant = _means(starts, y, w)
     axes = []
     for column, (center, scale) in enumerate(affine):
@@ -176,6 +203,12 @@ def _merge_several(
         first = starts[first]
         axes.append(Axis(points[first, column], X[first, column], inverse, center, scale))
     return tuple(axes), y, w, constant
+
+
+def _run_starts(*columns: NDArray) -> NDArray[np.int64]:
+    """Return where runs of equal rows begin."""
+    new = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return np.concatenate(([0], np.flatnonzero(new) + 1))
 
 
 def _means(starts: NDArray[np.int64], y: Array, w: Array) -> tuple[Array, Array, float]:

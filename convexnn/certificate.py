@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.canonical import CanonicalData
-from convexnn.duality import Gap, Violations, evaluate_gap, price, refitted_residual, relative_gap
+from convexnn.duality import Gap, Violations, evaluate_gap, feasible, price, refit, relative_gap
 from convexnn.model import Feature, FeatureList, Model
 from convexnn.training import Training
 
@@ -52,21 +52,19 @@ class Certificate:
 def certify_fit(training: Training, model: Model) -> Certificate:
     """Certify the function of a model on the data of its training, from its predictions.
 
-    The primal value is that of the predictions. Dual points are their residuals and the one that the solver ended with,
-    which meets the active constraints to the last digits; any vector would do, so nothing of the solver is
-    trusted: both are made orthogonal to the free directions and priced here.
+    The primal value is that of the predictions. Dual points are their derivatives (for the squared loss: residuals) and the
+    one that the solver ended with, which meets the active constraints to the last digits; any vector would do, so nothing of
+    the solver is trusted: both are made feasible and priced here.
     """
     problem, data = training.problem, training.problem.data
     predicted = _predictions(data, model)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     penalty = beta * float(np.abs(model.coef).sum()) / data.objective_scale
-    basis = problem.free_basis()
-    points = [data.w * refitted_residual(problem, basis, predicted)]
+    points = [data.w * data.loss.dual(refit(problem, predicted), data.y)]
     if training.solution.lam is not None:
-        root = np.sqrt(data.w)
-        lam = training.solution.lam / root
-        points.append(root * (lam - basis @ (basis.T @ lam)))
-    gaps = [evaluate_gap(problem, data.y - predicted, penalty, lam=lam, limit=0) for lam in points]
+        points.append(training.solution.lam)
+    points = [feasible(problem, lam) for lam in points]
+    gaps = [evaluate_gap(problem, predicted, penalty, lam=lam, limit=0) for lam in points]
     gap, lam = min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)
     best = price(problem, lam, limit=1, slack=gap.violations.maximum * (1.0 - 1e-9) - 1.0)
     return Certificate(
@@ -89,10 +87,10 @@ def delivered_gap(training: Training, model: Model) -> Gap:
     problem, gap = training.problem, training.solution.gap
     if training.solution.splines is not None:  # its values are the solver's, to the last digit
         return gap
-    errors = problem.data.y - _predictions(problem.data, model)
-    beta = training.alpha * float(problem.data.w.sum()) * problem.data.w_scale
-    penalty = beta * float(np.abs(model.coef).sum()) / problem.data.objective_scale
-    primal = 0.5 * float(np.dot(problem.data.w * errors, errors)) + penalty
+    data = problem.data
+    loss = data.loss.value(_predictions(data, model), data.y)
+    beta = training.alpha * float(data.w.sum()) * data.w_scale
+    primal = float(np.dot(data.w, loss)) + beta * float(np.abs(model.coef).sum()) / data.objective_scale
     return replace(gap, primal=primal, gap=max(primal - gap.dual, gap.gap))
 
 

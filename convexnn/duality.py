@@ -1,8 +1,9 @@
 """Primal value, dual point, duality gap and the critical beta: the only copy (theory section 3).
 
-Everything is in canonical units. The residual of a fit, times the weights, is a dual point once it is orthogonal to the
-directions that carry no penalty (the constant; with a skip connection the inputs); scaled into the dual ball
-{lam : |lam @ g| <= beta for all features g} it bounds the optimum from below.
+Everything is in canonical units. Minus the derivative of the loss at a fit (for the squared loss: the residual), times the
+weights, is a dual point once it is orthogonal to the directions that carry no penalty (the constant; with a skip connection
+the inputs); scaled into the dual ball {lam : |lam @ g| <= beta for all features g} it bounds the optimum from below, by
+-sum w l*(-lam / w), with l* the conjugate of the loss.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Problem:
-    """min over z, xi (and omega): sum_n w_n (y_n - f_n)^2 / 2 + sum_j beta_j ||z_j||_1, in canonical units.
+    """min over z, xi (and omega): sum_n w_n loss(f_n, y_n) + sum_j beta_j ||z_j||_1, in canonical units.
 
     Attributes
     ----------
     data : CanonicalData
-        The merged rows.
+        The merged rows, and the loss.
     dictionaries : tuple of Dictionary
         One for each input.
     betas : ndarray of shape (n_inputs,)
@@ -101,7 +102,7 @@ def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Vi
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:
-    """Turn a dual point lam into a duality gap.
+    """Turn a dual point lam of the squared loss into a duality gap, from sums alone.
 
     With r the residuals (``squares`` = sum w r^2), ``mismatch`` = sum (lam - w r)^2 / w, f the fit and ``paired`` = lam @ f,
     theta = 1 / max(1, max ratio) makes theta lam feasible, and the gap
@@ -114,16 +115,9 @@ def bound(violations: Violations, squares: float, mismatch: float, penalty: floa
     return Gap(float(primal), float(primal - gap), float(gap), violations)
 
 
-def refitted_residual(problem: Problem, basis: Array, fit: Array) -> Array:
-    """Return y - fit after refitting the free directions: times w, a dual point before scaling."""
-    root = np.sqrt(problem.data.w)
-    weighted = root * (problem.data.y - fit)
-    return (weighted - basis @ (basis.T @ weighted)) / root
-
-
 def evaluate_gap(
     problem: Problem,
-    residual: Array,
+    fit: Array,
     penalty: float,
     *,
     lam: Array | None = None,
@@ -131,20 +125,89 @@ def evaluate_gap(
     limit: int,
     slack: float = 0.0,
 ) -> Gap:
-    """Certify a fit from its residuals, which must be orthogonal, times w, to the free directions.
+    """Certify a fit by a dual point, which must be orthogonal to the free directions.
 
-    A solver that knows which constraints are tight may give a dual point ``lam`` in which they are so to the last digits,
-    and ``paired`` = lam @ fit. At tiny alpha it is far more accurate than the residuals, which are differences of
-    large numbers.
+    The dual point is that of the fit itself, after :func:`refit`; or a solver that knows which constraints are tight may
+    give one in which they are so to the last digits, ``lam``, and ``paired`` = lam @ fit. At tiny alpha that is far more
+    accurate than derivatives, which are differences of large numbers.
+
+    With theta <= 1 such that theta lam is feasible, the gap is penalty - theta lam @ f + sum w excess(f, theta lam / w), a
+    sum of terms that are not negative.
     """
-    w = problem.data.w
+    data = problem.data
     if lam is None:
-        lam = w * residual
+        lam = data.w * data.loss.dual(fit, data.y)
     if paired is None:
-        paired = float(np.dot(lam, problem.data.y - residual))
-    squares = float(np.dot(w * residual, residual))
-    off = lam - w * residual
-    return bound(price(problem, lam, limit=limit, slack=slack), squares, float(np.dot(off / w, off)), penalty, paired)
+        paired = float(np.dot(lam, fit))
+    violations = price(problem, lam, limit=limit, slack=slack)
+    low, high = data.loss.interval(data.y)
+    v = lam / data.w
+    theta = 1.0 / max(1.0, violations.maximum, _reach(v, low, high))
+    excess = float(np.dot(data.w, data.loss.excess(fit, np.clip(theta * v, low, high), data.y)))
+    gap = max(penalty - theta * paired + excess, 0.0)
+    primal = float(np.dot(data.w, data.loss.value(fit, data.y))) + penalty
+    return Gap(primal, primal - gap, gap, violations)
+
+
+def _reach(v: Array, low: Array | float, high: Array | float) -> float:
+    """Return how many times too large v is for its interval, which holds zero; not counting rounding."""
+    bounds = np.where(v > 0.0, high, low)
+    beyond = np.abs(v) > np.abs(bounds) + 4.0 * EPSILON
+    if not beyond.any():
+        return 1.0
+    with np.errstate(divide="ignore"):
+        return float(np.max(v[beyond] / bounds[beyond]))
+
+
+def feasible(problem: Problem, lam: Array) -> Array:
+    """Return lam moved into the domain of the conjugates, and orthogonal to the free directions without leaving it.
+
+    The correction is spread over the rows by the room that they have inside the domain: none for a row at its bound.
+    """
+    data = problem.data
+    if data.loss.quadratic:
+        root, basis = np.sqrt(data.w), problem.free_basis()
+        return root * (lam / root - basis @ (basis.T @ (lam / root)))
+    low, high = data.loss.interval(data.y)
+    lam = data.w * np.clip(lam / data.w, low, high)
+    free = problem.free_columns()
+    for _ in range(2):
+        v = lam / data.w
+        room = np.minimum(v - low, high - v)
+        share = data.w * np.minimum(np.maximum(room, 0.0), 1.0)
+        steps = np.linalg.lstsq(free.T @ (share[:, None] * free), free.T @ lam, rcond=1e-13)[0]
+        lam = lam - share * (free @ steps)
+    return lam
+
+
+def refit(problem: Problem, fit: Array) -> Array:
+    """Return the fit with the best combination of the free directions added, for a smooth loss.
+
+    Its derivatives are then a dual point. One weighted projection for the squared loss; else Newton's method on the few
+    coefficients, with the curvature raised towards the loss's majorizer while a step does not go down.
+    """
+    data = problem.data
+    loss, w, y = data.loss, data.w, data.y
+    if loss.quadratic:
+        root, basis = np.sqrt(w), problem.free_basis()
+        return fit + basis @ (basis.T @ (root * (y - fit))) / root
+    free, damping = problem.free_columns(), 0.0
+    now = float(np.dot(w, loss.value(fit, y)))
+    for _ in range(100):
+        slope = w * loss.dual(fit, y)
+        pull = free.T @ slope
+        if (np.abs(pull) <= 16.0 * EPSILON * (np.abs(free).T @ np.abs(slope))).all():
+            break
+        weight = w * np.maximum(loss.curvature(fit, y), damping * loss.majorizer(fit, y))
+        aim = fit + free @ np.linalg.lstsq(free.T @ (weight[:, None] * free), pull, rcond=1e-13)[0]
+        then = float(np.dot(w, loss.value(aim, y)))
+        if then < now:
+            fit, now, damping = aim, then, 0.01 * damping
+        elif damping >= 1.0:
+            break  # with the majorizer only rounding can go up
+        else:
+            damping = min(max(0.01, 10.0 * damping), 1.0)
+    return fit
 
 
 def relative_gap(problem: Problem, gap: Gap) -> float:
@@ -156,15 +219,25 @@ def relative_gap(problem: Problem, gap: Gap) -> float:
     return gap.gap / reference if gap.gap > 0.0 else 0.0
 
 
-def null_fit(problem: Problem, basis: Array) -> Array:
-    """Return the fitted values of the best network without units: the mean, or the line with a skip connection."""
-    root = np.sqrt(problem.data.w)
-    return basis @ (basis.T @ (root * problem.data.y)) / root
+@dataclass(frozen=True)
+class Null:
+    """The best network without units: its fit, the dual point that certifies it, and beta_max / beta, the largest ratio."""
+
+    fit: Array
+    lam: Array
+    ratio: float
 
 
-def critical_ratio(problem: Problem, basis: Array) -> float:
-    """Return beta_max / beta: the largest |lam @ g| / beta_j at the residual of the null fit."""
-    residual = problem.data.y - null_fit(problem, basis)
-    if np.abs(residual).max() <= 16.0 * EPSILON:
-        return 0.0  # an exact fit up to rounding (targets are of order one): there is nothing to explain
-    return float(price(problem, problem.data.w * residual, limit=0).maximum)
+def null_point(problem: Problem) -> Null:
+    """Return the mean (for another smooth loss: its best constant), or the best line with a skip connection.
+
+    The ratio is the largest |lam @ g| / beta_j at its dual point: from that multiple of beta on it is the best network.
+    """
+    data = problem.data
+    constant = 0.0 if data.loss.shifts else data.loss.best_constant(data.y, data.w)
+    fit = refit(problem, np.full(data.y.size, constant))
+    v = data.loss.dual(fit, data.y)
+    lam = data.w * v
+    if np.abs(v).max() <= 16.0 * EPSILON:
+        return Null(fit, lam, 0.0)  # an exact fit up to rounding (targets are of order one): there is nothing to explain
+    return Null(fit, lam, float(price(problem, lam, limit=0).maximum))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convexnn.activations import STEPS, activate
 from convexnn.dictionaries.base import Units
+from convexnn.losses import make_loss
 
 Array = NDArray[np.float64]
 CHUNK = 2_000_000
@@ -121,7 +122,17 @@ class Network:
         total = (np.abs(self.outer) ** depth).sum()
         return float(total + sum((np.abs(weights) ** depth).sum() for weights in self.units.weights)) / depth
 
-    def objective(self, X: ArrayLike, y: ArrayLike, alpha: float, sample_weight: ArrayLike | None = None) -> float:
+    def objective(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        alpha: float,
+        sample_weight: ArrayLike | None = None,
+        *,
+        loss: str = "squared",
+        quantile: float = 0.5,
+        huber_delta: float = 1.35,
+    ) -> float:
         """Return the regularised training objective of these weights, the non-convex one.
 
         Parameters
@@ -134,15 +145,20 @@ class Network:
             Regularisation per unit of sample weight: ``beta = alpha * sum(sample_weight)``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, ones if None.
+        loss : {"squared", "huber", "absolute", "pinball", "logistic"}, default="squared"
+            The loss; "logistic" for targets 0 and 1.
+        quantile, huber_delta : float
+            The parameters of the pinball and Huber losses.
 
         Returns
         -------
         float
-            ``sum(w * (y - f(X)) ** 2) / 2 + beta * penalty()``.
+            ``sum(w * loss(f(X), y)) + beta * penalty()``; the squared loss is ``(y - f(X)) ** 2 / 2``.
         """
-        residual = np.asarray(y, dtype=np.float64) - self(X)
-        w = np.ones(residual.shape) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        return float(0.5 * np.dot(w * residual, residual) + alpha * w.sum() * self.penalty())
+        fit, y = self(X), np.asarray(y, dtype=np.float64)
+        w = np.ones(fit.shape) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        value = make_loss(loss, quantile, huber_delta).value(fit, y)
+        return float(np.dot(w, value) + alpha * w.sum() * self.penalty())
 
 
 def rebuild(units: tuple[Units, ...], coef: tuple[Array, ...], activation: str) -> tuple[Units, Array, NDArray[np.int64]]:

@@ -9,8 +9,8 @@ import numpy as np
 from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData
 from convexnn.dictionaries import build_dictionary
-from convexnn.duality import Problem, critical_ratio, evaluate_gap, null_fit, refitted_residual
-from convexnn.solvers import choose, solve
+from convexnn.duality import Null, Problem, evaluate_gap
+from convexnn.solvers import choose, solve, solve_null
 from convexnn.solvers.solution import Solution
 
 
@@ -28,12 +28,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Trainer:
-    """A problem ready to be solved at any alpha: its form at alpha = 1, the critical alpha, and the solver."""
+    """A problem ready to be solved at any alpha: its form at alpha = 1, the best network without units, and the solver."""
 
     unit: Problem
     spec: Architecture
-    alpha_max: float
+    null: Null
     solver: str
+
+    @property
+    def alpha_max(self) -> float:
+        """The critical alpha."""
+        return self.null.ratio
 
     def train(self, alpha: float, *, tol: float, max_iter: int, start: Solution | None = None) -> Training:
         """Solve at ``alpha``; ``start`` is a solution at another alpha."""
@@ -43,7 +48,7 @@ class Trainer:
             return Training(self.unit, interpolate(self.unit), self.spec, alpha, self.alpha_max, "interpolation")
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         if alpha >= self.alpha_max:
-            return Training(problem, null_solution(problem), self.spec, alpha, self.alpha_max, self.solver)
+            return Training(problem, null_solution(problem, self.null), self.spec, alpha, self.alpha_max, self.solver)
         solution = solve(problem, solver=self.solver, tol=tol, max_iter=max_iter, start=start)
         return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
@@ -52,7 +57,7 @@ def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
     """Do what does not depend on alpha."""
     unit = make_problem(data, spec)
     solver = choose(unit, solver)
-    return Trainer(unit, spec, critical_ratio(unit, unit.free_basis()), solver)
+    return Trainer(unit, spec, solve_null(unit), solver)
 
 
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
@@ -62,11 +67,9 @@ def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     return Problem(data, dictionaries, betas, spec.skip_connection)
 
 
-def null_solution(problem: Problem) -> Solution:
+def null_solution(problem: Problem, null: Null) -> Solution:
     """Return the network without units: optimal for every alpha from the critical one on."""
-    basis = problem.free_basis()
-    fit = null_fit(problem, basis)
-    gap = evaluate_gap(problem, refitted_residual(problem, basis, fit), 0.0, limit=0)
+    gap = evaluate_gap(problem, null.fit, 0.0, lam=null.lam, limit=0)
     empty = gap.violations.features
-    intercept, skip = problem.free_coefficients(fit)
-    return Solution(empty, tuple(np.empty(0) for _ in empty), intercept, skip, gap, 1)
+    intercept, skip = problem.free_coefficients(null.fit)
+    return Solution(empty, tuple(np.empty(0) for _ in empty), intercept, skip, gap, 1, lam=null.lam)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchDictionary
-from convexnn.duality import Problem
-from convexnn.solvers import coordinate_descent, spline, stretches, total_variation
+from convexnn.duality import Null, Problem, null_point
+from convexnn.solvers import coordinate_descent, proximal_newton, spline, stretches, total_variation
 from convexnn.solvers.solution import Solution
 
 SOLVERS = {
@@ -37,5 +37,13 @@ def choose(problem: Problem, solver: str) -> str:
 
 
 def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
-    """Solve the problem by the named solver."""
-    return SOLVERS[solver](problem, tol=tol, max_iter=max_iter, start=start)
+    """Solve the problem by the named solver: once for the squared loss, else once for every Newton step."""
+    inner = SOLVERS[solver]
+    if problem.data.loss.quadratic:
+        return inner(problem, tol=tol, max_iter=max_iter, start=start)
+    return proximal_newton.solve(problem, inner, tol=tol, max_iter=max_iter, start=start)
+
+
+def solve_null(problem: Problem) -> Null:
+    """Return the best network without units."""
+    return null_point(problem)

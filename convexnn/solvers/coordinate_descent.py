@@ -112,7 +112,7 @@ def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
         lam = residual
     paired, penalty, lam = float(np.dot(columns.T @ lam, z)), float(np.abs(z).sum()), root * lam
     limit = BATCH + int(np.count_nonzero(z))  # geometric growth: few sweeps over the whole dictionary
-    gap = evaluate_gap(problem, residual / root, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
+    gap = evaluate_gap(problem, problem.data.y - residual / root, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
     return gap, lam
 
 

@@ -27,7 +27,12 @@ def interpolate(problem: Problem) -> Solution:
             "use a small positive alpha"
         )
     x, y = problem.data.axes[0].points, problem.data.y
-    gap = evaluate_gap(problem, np.zeros(y.size), 0.0, limit=0)
+    if problem.data.axes[0].inverse is not None:
+        raise ValueError(
+            "alpha=0 (the minimum-norm interpolant) with this loss needs inputs that differ wherever the targets do; "
+            "use a small positive alpha"
+        )
+    gap = evaluate_gap(problem, y, 0.0, limit=0)
     if not isinstance(dictionary, StepDictionary):
         return represent_spline(problem, np.arange(y.size), y, np.diff(y) / np.diff(x), gap, 1, "")
     omega = _median_slope(x, y) if problem.skip else 0.0

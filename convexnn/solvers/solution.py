@@ -1,4 +1,4 @@
-"""What every solver returns."""
+"""What every solver returns, and its values at the data."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Rows
-from convexnn.duality import Gap
+from convexnn.dictionaries.base import Dictionary, Rows, StepDictionary
+from convexnn.duality import Gap, Problem
 
 Array = NDArray[np.float64]
+CHUNK = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,33 @@ class Solution:
     splines: tuple[Spline, ...] | None = None
     levels: Array | None = None
     lam: Array | None = None
+
+
+def fitted_values(problem: Problem, solution: Solution) -> Array:
+    """Return the fit at the rows."""
+    data = problem.data
+    fit = np.full(data.y.size, 0.0 if solution.splines is not None else solution.intercept)
+    for j, (axis, dictionary) in enumerate(zip(data.axes, problem.dictionaries, strict=True)):
+        if solution.splines is not None:
+            spline = solution.splines[j]
+            at_points = np.interp(axis.points, axis.points[spline.knots], spline.values)
+        else:
+            at_points = solution.skip[j] * axis.points + _sum_of_features(
+                dictionary, solution.features[j], solution.coef[j]
+            )
+        fit += axis.gather(at_points)
+    return fit
+
+
+def _sum_of_features(dictionary: Dictionary, features: Rows, coef: Array) -> Array:
+    """Return sum coef g at the points, some columns at a time; of steps, which may be many, by a running sum."""
+    points = dictionary.points
+    if isinstance(dictionary, StepDictionary):
+        jumps = np.bincount(features[:, 0] + 1, dictionary.height * coef, points.size)
+        return dictionary.low * coef.sum() + np.cumsum(jumps)
+    out = np.zeros(points.size)
+    width = max(1, CHUNK // points.size)
+    for start in range(0, len(features), width):
+        part = slice(start, start + width)
+        out += dictionary.evaluate(features[part], points) @ coef[part]
+    return out

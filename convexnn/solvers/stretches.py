@@ -74,11 +74,11 @@ def _certify(problem: Problem, coarse: Problem, starts: NDArray[np.int64], solut
     penalty = float(problem.betas[0] * np.abs(solution.coef[0]).sum())
     assert solution.lam is not None
     correction = solution.lam / coarse.data.w - (coarse.data.y - fit)
-    errors = data.y - np.repeat(fit, sizes)
-    lam = data.w * (errors + np.repeat(correction, sizes))
+    on_points = np.repeat(fit, sizes)
+    lam = data.w * (data.y - on_points + np.repeat(correction, sizes))
     paired = float(np.dot(solution.lam, fit))
     limit = BATCH + len(solution.coef[0])
-    return evaluate_gap(problem, errors, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
+    return evaluate_gap(problem, on_points, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
 
 
 def _to_cells(features: Rows, starts: NDArray[np.int64], width: int) -> Rows:

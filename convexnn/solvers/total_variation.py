@@ -31,9 +31,9 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     steps = _steps(y - omega * x, w, penalty)
     features, coef = dictionary.represent(steps)
     cost = float(problem.betas[0]) * float(np.abs(coef).sum())
-    residual = y - omega * x - steps
-    lam = _dual_point(x if problem.skip else None, w, steps, w * residual, penalty)
-    gap = evaluate_gap(problem, residual, cost, lam=lam, paired=cost, limit=0)
+    fit = omega * x + steps
+    lam = _dual_point(x if problem.skip else None, w, steps, w * (y - fit), penalty)
+    gap = evaluate_gap(problem, fit, cost, lam=lam, paired=cost, limit=0)
     status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
     intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
     levels = None if problem.skip else steps[_levels(steps)[0]]

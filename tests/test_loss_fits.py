@@ -1,0 +1,70 @@
+"""Fits with every loss and every architecture, against a conic solver on the explicit dictionary."""
+
+import loss_reference as ref
+import numpy as np
+import pytest
+from deep_reference import ROWS
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from reference import ACTIVATIONS
+from strategies import problems
+
+from convexnn import ConvexNNRegressor, alpha_max
+
+TOL = 1e-7
+SHALLOW = {name: {"activation": name} for name in ACTIVATIONS}
+DEEP = {
+    name: {key: value for key, value in ROWS[name].options.items() if key != "negative_slope"}
+    for name in ("relu3", "leaky3", "abs3", "abs4", "symmetrized3", "sign3-parallel2", "threshold4-tree22")
+}
+LOSSES = {"huber": {"huber_delta": ref.DELTA}}
+each_loss = pytest.mark.parametrize("loss", LOSSES)
+each_skip = pytest.mark.parametrize("skip", [False, True], ids=["plain", "skip"])
+fractions = st.sampled_from([1.5, 0.5, 0.1, 0.01])
+EXAMPLES = settings.default.max_examples
+
+
+def check_fit(loss, options, skip, data, fraction):
+    """Fit, and check objective, gap and network against independent code."""
+    X, y, w = data
+    common = {**options, "loss": loss, **LOSSES[loss], "skip_connection": skip}
+    top = alpha_max(X, y, sample_weight=w, **common)
+    assume(top > 1e-6)
+    model = ConvexNNRegressor(**common, alpha=fraction * top, tol=TOL).fit(X, y, sample_weight=w)
+    best = ref.conic(loss, X, y, model.alpha_, options, skip, w)
+    floor = 1e-7 * model.objective_ + 1e-12 * np.abs(y).sum()
+    assert model.objective_ <= best.objective * (1 + 1e-6) + floor
+    assert model.objective_ >= best.bound - floor
+    assert model.objective_ - best.bound <= (TOL + 1e-6) * model.objective_ + floor
+    weights = np.ones(len(y)) if w is None else w
+    cost = weights @ ref.values(loss, model.predict(X), y) + model.alpha_ * weights.sum() * np.abs(model.coef_).sum()
+    assert cost == pytest.approx(model.objective_, rel=1e-9)
+    rows = np.vstack([X, X + 0.37, 2 * X - 1])
+    np.testing.assert_allclose(model.network_(rows), model.predict(rows), rtol=0, atol=1e-9 * np.abs(y).max())
+    rebuilt = model.network_.objective(X, y, model.alpha_, w, loss=loss, quantile=ref.QUANTILE, huber_delta=ref.DELTA)
+    assert rebuilt == pytest.approx(model.objective_, rel=1e-9)
+    assert model.dual_gap_ <= TOL and model.certify().relative_gap <= 2 * TOL
+
+
+@each_loss
+@each_skip
+@pytest.mark.parametrize("n_features", [1, 2], ids=["1d", "2d"])
+@pytest.mark.parametrize("name", SHALLOW)
+def test_one_hidden_layer(loss, skip, n_features, name):
+    @settings(max_examples=EXAMPLES // 2)
+    @given(problem=problems(n_features, min_n=4, max_n=40), fraction=fractions)
+    def check(problem, fraction):
+        check_fit(loss, SHALLOW[name], skip, problem.data, fraction)
+
+    check()
+
+
+@each_loss
+@pytest.mark.parametrize("name", DEEP)
+def test_deep(loss, name):
+    @settings(max_examples=EXAMPLES // 4)
+    @given(problem=problems(1, min_n=4, max_n=8 if name in ("abs4", "symmetrized3") else 14), fraction=fractions)
+    def check(problem, fraction):
+        check_fit(loss, DEEP[name], False, problem.data, fraction)
+
+    check()
