@@ -1,4 +1,4 @@
-"""Independent references for losses other than the squared one: textbook formulas and a conic solver on explicit dictionaries.
+"""Independent references for losses beside the squared one: textbook formulas, a conic solver on explicit dictionaries.
 
 Nothing of the package is imported here.
 """
@@ -67,7 +67,8 @@ def conic(name, X, y, alpha, options, skip=False, w=None):
     beta = alpha * w.sum()
     columns = dictionary(X, options)
     columns = columns - columns.mean(axis=0)
-    size = np.maximum(np.abs(columns).max(axis=0, initial=0), 1e-12)
+    size = np.abs(columns).max(axis=0, initial=0)
+    columns, size = columns[:, size > 1e-13], size[size > 1e-13]  # a constant column is of no use
     columns = np.hstack([columns / size, np.zeros((len(y), 1))])
     cost = np.append(beta / size, 1.0)
     centered = (X - X.mean(axis=0)) / np.maximum(np.ptp(X, axis=0), 1e-12)
@@ -82,13 +83,30 @@ def conic(name, X, y, alpha, options, skip=False, w=None):
     }[name]()
     link = f == columns @ z + free @ c
     problem = cp.Problem(cp.Minimize(w @ loss + cost @ cp.abs(z)), [link])
+    best = Optimum(np.inf, -np.inf)
+    for regularisation in (1e-8, 1e-11, 1e-13, 1e-6):  # of the solver's linear systems: its own value first
+        _solve(problem, regularisation)
+        if z.value is None or link.dual_value is None:
+            continue
+        fit = columns @ z.value + free @ c.value
+        objective = float(w @ values(name, fit, y) + cost @ np.abs(z.value))
+        bound = max(_bound(name, s * link.dual_value, y, w, columns, cost, free) for s in (1, -1))
+        best = Optimum(min(best.objective, objective), max(best.bound, bound))
+        if best.objective - best.bound <= 1e-8 * best.objective:
+            break
+    return best
+
+
+def _solve(problem, regularisation):
+    """Solve as accurately as the solver can; it is asked for more than it can reach and stops where it makes no progress."""
+    tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-13)
+    options = {"equilibrate_enable": False, "static_regularization_constant": regularisation, **tight}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-11)
-        problem.solve(solver="CLARABEL", accept_unknown=True, **tight)
-    fit = columns @ z.value + free @ c.value
-    objective = float(w @ values(name, fit, y) + cost @ np.abs(z.value))
-    return Optimum(objective, max(_bound(name, s * link.dual_value, y, w, columns, cost, free) for s in (1, -1)))
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            problem.solve(solver="CLARABEL", accept_unknown=True, **options)
+        except cp.SolverError:
+            return
 
 
 def _bound(name, lam, y, w, columns, cost, free):

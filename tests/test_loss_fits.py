@@ -35,7 +35,7 @@ def check_fit(loss, options, skip, data, fraction):
     floor = 1e-7 * model.objective_ + 1e-12 * np.abs(y).sum()
     assert model.objective_ <= best.objective * (1 + 1e-6) + floor
     assert model.objective_ >= best.bound - floor
-    assert model.objective_ - best.bound <= (TOL + 1e-6) * model.objective_ + floor
+    assert model.objective_ - best.bound <= (2 * TOL) * model.objective_ + floor
     weights = np.ones(len(y)) if w is None else w
     cost = weights @ ref.values(loss, model.predict(X), y) + model.alpha_ * weights.sum() * np.abs(model.coef_).sum()
     assert cost == pytest.approx(model.objective_, rel=1e-9)
@@ -51,7 +51,7 @@ def check_fit(loss, options, skip, data, fraction):
 @pytest.mark.parametrize("n_features", [1, 2], ids=["1d", "2d"])
 @pytest.mark.parametrize("name", SHALLOW)
 def test_one_hidden_layer(loss, skip, n_features, name):
-    @settings(max_examples=EXAMPLES // 2)
+    @settings(max_examples=EXAMPLES // 4)
     @given(problem=problems(n_features, min_n=4, max_n=40), fraction=fractions)
     def check(problem, fraction):
         check_fit(loss, SHALLOW[name], skip, problem.data, fraction)
