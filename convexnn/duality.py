@@ -237,7 +237,7 @@ def null_point(problem: Problem) -> Null:
     constant = 0.0 if data.loss.shifts else data.loss.best_constant(data.y, data.w)
     fit = refit(problem, np.full(data.y.size, constant))
     v = data.loss.dual(fit, data.y)
-    lam = data.w * v
+    lam = feasible(problem, data.w * v)
     if np.abs(v).max() <= 16.0 * EPSILON:
         return Null(fit, lam, 0.0)  # an exact fit up to rounding (targets are of order one): there is nothing to explain
     return Null(fit, lam, float(price(problem, lam, limit=0).maximum))
