@@ -84,9 +84,15 @@ class Fitter:
         dictionary = problem.dictionaries[0]
         assert isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
         self.norm = dictionary.spline_norm
+        self.table = self._table()
         self.places = np.empty(self.x.size, np.int64)
         self.sides = np.empty(self.x.size, np.int64)
         self.peaks = np.empty(self.x.size)
+
+    def _table(self) -> Array:
+        from convexnn.kernels.splines import block_table
+
+        return block_table(self.x, self.y, self.w)
 
     def begin(self, start: Solution | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
@@ -106,7 +112,7 @@ class Fitter:
         """Fill in the sums of stale segments."""
         from convexnn.kernels.splines import segment_sums
 
-        segment_sums(self.x, self.y, self.w, knots, sums, stale)
+        segment_sums(self.x, self.y, self.w, self.table, knots, sums, stale)
         return sums
 
     def bands(self, tau: float) -> tuple[float, float]:
@@ -227,7 +233,8 @@ class Fitter:
         from convexnn.kernels.splines import price_segments
 
         return price_segments(
-            self.x, self.y, self.w, state.knots, state.values, forces, *tied, low, high, self.places, self.sides, self.peaks
+            self.x, self.y, self.w, self.table, state.knots, state.values, forces, *tied, low, high,
+            self.places, self.sides, self.peaks,
         )
 
     def insert(self, state: State, sweep: Sweep) -> State:
