@@ -131,7 +131,7 @@ class SplineDictionary(Dictionary):
     spline_norm: SplineNorm | None
 
     @abstractmethod
-    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
+    def represent(self, knots: NDArray[np.integer], slopes: Array) -> tuple[Rows, Array, float]:
         """Represent a linear spline by features of least norm (theory section 5).
 
         Parameters
@@ -143,9 +143,13 @@ class SplineDictionary(Dictionary):
 
         Returns
         -------
-        features, coef, skip, left_slope, right_slope
-            Skip is 0.0 without skip connection. The outer slopes are those of the representation beyond the points.
+        features, coef, skip
+            Skip is 0.0 without skip connection.
         """
+
+    @abstractmethod
+    def tails(self, slopes: Array) -> tuple[float, float]:
+        """Return the slopes of that representation before the first point and beyond the last."""
 
 
 class StepDictionary(Dictionary):

@@ -82,13 +82,16 @@ class CappedRamps(SplineDictionary):
         pairs = np.unique(pairs, axis=0)
         return self.candidates[pairs[np.abs(hinge[pairs[:, 0]] - hinge[pairs[:, 1]]) >= bound]]
 
-    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
+    def tails(self, slopes: Array) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def represent(self, knots: NDArray[np.integer], slopes: Array) -> tuple[Rows, Array, float]:
         # upward and downward kinks have equal sums; each capped ramp pairs one with the other, in order, so that there
         # are fewer ramps than kinks
         turns = np.diff(slopes, prepend=0.0, append=0.0)
         up, down = np.flatnonzero(turns > 0.0), np.flatnonzero(turns < 0.0)
         if min(up.size, down.size) == 0:
-            return np.empty((0, 2), np.int64), np.empty(0), 0.0, 0.0, 0.0
+            return np.empty((0, 2), np.int64), np.empty(0), 0.0
         filled, emptied = np.cumsum(turns[up]), np.cumsum(-turns[down])
         levels = np.unique(np.concatenate((filled, emptied)))
         masses = np.diff(levels, prepend=0.0)
@@ -97,7 +100,7 @@ class CappedRamps(SplineDictionary):
         stop = knots[down[np.minimum(np.searchsorted(emptied, middle), down.size - 1)]]
         used = masses > 1e-15 * levels[-1]
         features = np.column_stack((np.minimum(start, stop), np.maximum(start, stop)))[used]
-        return features, np.where(start < stop, masses, -masses)[used], 0.0, 0.0, 0.0
+        return features, np.where(start < stop, masses, -masses)[used], 0.0
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         """Return clip(x - a, 0, b - a), one column per feature."""

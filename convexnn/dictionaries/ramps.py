@@ -88,31 +88,37 @@ class Ramps(SplineDictionary):
         direction = features[:, 1].astype(np.float64)
         return Units((direction[:, None, None],), ((-direction * points[features[:, 0]])[:, None],))
 
+    def tails(self, slopes: Array) -> tuple[float, float]:
+        return float(slopes[0]) - (1.0 - self.slope) * self._line(slopes), float(slopes[-1])
 
-    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
-        kink = 1.0 / (1.0 - self.slope)
-        z = kink * np.diff(slopes)
-        inner = np.column_stack((knots[1:-1], np.ones(z.size, np.int64)))
+    def _line(self, slopes: Array) -> float:
+        """Return the coefficient of the ramp that begins at the first point, with slope 1: a line on the data.
+
+        It is what the ramps at the kinks cannot add to the sum of the outer slopes.
+        """
         if self.skip:
-            used = z != 0.0
-            skip = float(slopes[0] - self.slope * z.sum())
-            return inner[used], z[used], skip, float(slopes[0]), float(slopes[-1])
-        ends = float(slopes[0] + slopes[-1])
-        reached = 0.0
+            return 0.0
+        ends, reach = float(slopes[0] + slopes[-1]), 0.0
         if not self.one_sided:
             # a right ramp adds (1 + slope) z to the sum of the outer slopes, a left one takes as much away
-            total, share = float(np.abs(z).sum()), 1.0 + self.slope
-            wanted = min(max(ends / share, -total), total)
-            right, left = _split(z, wanted)
+            reach = (1.0 + self.slope) / (1.0 - self.slope) * float(np.abs(slopes[1:] - slopes[:-1]).sum())
+        rest = 0.5 * (ends - min(max(ends, -reach), reach))
+        return 0.0 if abs(rest) <= 1e-14 * (abs(slopes[0]) + abs(slopes[-1])) else rest
+
+    def represent(self, knots: NDArray[np.integer], slopes: Array) -> tuple[Rows, Array, float]:
+        z = (slopes[1:] - slopes[:-1]) / (1.0 - self.slope)
+        inner = np.column_stack((knots[1:-1].astype(np.int64), np.ones(z.size, np.int64)))
+        if self.skip:
+            used = z != 0.0
+            return inner[used], z[used], float(slopes[0] - self.slope * z.sum())
+        if not self.one_sided:
+            total, ends = float(np.abs(z).sum()), float(slopes[0] + slopes[-1])
+            right, left = _split(z, min(max(ends / (1.0 + self.slope), -total), total))
             z = np.concatenate((right, left))
             inner = np.concatenate((inner, inner * [1, -1]))
-            reached = share * wanted
-        # what is left of it is linear on the data: a ramp that begins at the first point, with outer slopes 1 and 1
-        rest = 0.5 * (ends - reached)
-        rest = 0.0 if abs(rest) <= 1e-14 * (np.abs(slopes[0]) + np.abs(slopes[-1])) else rest
-        z, inner = np.append(z, rest), np.concatenate((inner, [[0, 1]]))
+        z, inner = np.append(z, self._line(slopes)), np.concatenate((inner, [[0, 1]]))
         used = z != 0.0
-        return inner[used], z[used], 0.0, float(slopes[0] - rest / kink), float(slopes[-1])
+        return inner[used], z[used], 0.0
 
 
 def _split(z: Array, wanted: float) -> tuple[Array, Array]:

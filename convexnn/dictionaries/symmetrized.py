@@ -100,11 +100,14 @@ class Symmetrized(SplineDictionary):
         strong = np.abs(SCALE * (mirror - hinge[i] - hinge[j] + hinge[k])) >= bound
         return np.concatenate([sides, rows[strong]])
 
-    def represent(self, knots: NDArray[np.int64], slopes: Array) -> tuple[Rows, Array, float, float, float]:
-        ramps, coef, skip, left, right = self.ramps.represent(knots, slopes)
+    def represent(self, knots: NDArray[np.integer], slopes: Array) -> tuple[Rows, Array, float]:
+        ramps, coef, skip = self.ramps.represent(knots, slopes)
         count = len(ramps)
         rows = np.column_stack([np.full(count, RAMP), ramps, np.full(count, -1)])
-        return rows, coef / (2.0 * SCALE), skip, left, right
+        return rows, coef / (2.0 * SCALE), skip
+
+    def tails(self, slopes: Array) -> tuple[float, float]:
+        return self.ramps.tails(slopes)
 
     def _trapezoids(self, lam: Array, bound: float, limit: int) -> tuple[Rows, Array]:
         """Return the best trapezoids among the highest maxima and lowest minima of F."""

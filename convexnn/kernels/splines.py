@@ -1,11 +1,7 @@
-"""Loops of the spline solver: sums over segments, the restricted problem on the knots, pricing inside segments.
+"""The restricted problem of the spline solver: the values at given knots, with the signs of their kinks fixed.
 
-A spline has K knots among the sorted points, the first and the last point always among them. Segment k lies between
-knots k and k + 1; a point inside it has the position t in (0, 1), u = 1 - t.
-
-Points are gathered in blocks of ``BLOCK`` neighbours. On a block without knots the fit is a line, so that all that a sweep
-wants of it follows from a few sums about its regression line, and a bound tells whether the priced curve can leave its band
-there: few blocks are ever looked into, and a sweep costs a small part of a pass over the data.
+Sums are kept, in the order of the segments, for those with more than ``SHORT`` points inside; those of others are made
+when they are wanted, so that many knots do not need much memory.
 """
 
 from __future__ import annotations
@@ -13,259 +9,184 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-BLOCK = 64
+from convexnn.kernels.blocks import segment_sums
+
+SHORT = 8
 
 
 @njit(cache=True, nogil=True)
-def block_table(x, y, w):
-    """Return for every full block: weight, mean position, mean target, spread of positions, slope, squares, low, high, tent.
+def insert_knots(x, knots, signs, values, slopes, places, sides, to_knots, to_signs, to_values, to_slopes):
+    """Write knots, signs, values and slopes with knots on the spline added at ``places``, their kinks to be ``sides``.
 
-    Positions t run from 0 to 1 over the block, and ``slope`` is that of the regression line, which leaves ``squares``.
-    Priced with its residuals, a curve that is zero at both ends of the block stays between ``low`` and ``high``; ``tent`` is
-    the largest such curve for residuals of one everywhere.
+    Returns how many of the new segments are long.
     """
-    count = x.size // BLOCK
-    table = np.empty((count, 9))
-    for b in range(count):
-        begin, end = b * BLOCK, (b + 1) * BLOCK
-        length = x[end - 1] - x[begin]
-        weight = place = level = 0.0
-        for i in range(begin, end):
-            weight += w[i]
-            place += w[i] * ((x[i] - x[begin]) / length)
-            level += w[i] * y[i]
-        place /= weight
-        level /= weight
-        spread = product = 0.0
-        for i in range(begin, end):
-            t = (x[i] - x[begin]) / length - place
-            spread += w[i] * t * t
-            product += w[i] * t * (y[i] - level)
-        slope = product / spread if spread > 0.0 else 0.0
-        squares = low = high = tent = curve = rate = hull = 0.0
-        fall = -weight * (1.0 - place)
-        for i in range(begin, end):
-            if i > begin:
-                step = (x[i] - x[i - 1]) / length
-                curve += rate * step
-                hull += fall * step
-            error = y[i] - level - slope * ((x[i] - x[begin]) / length - place)
-            squares += w[i] * error * error
-            rate += w[i] * error
-            fall += w[i]
-            low, high, tent = min(low, curve), max(high, curve), max(tent, -hull)
-        table[b, 0], table[b, 1], table[b, 2], table[b, 3], table[b, 4] = weight, place, level, spread, slope
-        table[b, 5], table[b, 6], table[b, 7], table[b, 8] = squares, low * length, high * length, tent * length
-    return table
-
-
-@njit(cache=True, nogil=True)
-def segment_sums(x, y, w, table, knots, sums, stale):
-    """Fill, for the stale segments, the sums over interior points of (w u u, w u t, w t t, w y u, w y t)."""
-    for k in range(knots.size - 1):
-        if not stale[k]:
-            continue
-        left, right = knots[k], knots[k + 1]
-        start, length = x[left], x[right] - x[left]
-        uu = ut = tt = yu = yt = 0.0
-        i = left + 1
-        while i < right:
-            if i % BLOCK == 0 and i + BLOCK <= right:
-                b = i // BLOCK
-                ratio = (x[i + BLOCK - 1] - x[i]) / length
-                t = (x[i] - start) / length + ratio * table[b, 1]
-                weight, pull = table[b, 0], table[b, 0] * table[b, 2]
-                spread = ratio * ratio * table[b, 3]
-                lean = ratio * table[b, 3] * table[b, 4]
-                i += BLOCK
-            else:
-                t = (x[i] - start) / length
-                weight, pull = w[i], w[i] * y[i]
-                spread = lean = 0.0
-                i += 1
-            u = 1.0 - t
-            uu += weight * u * u + spread
-            ut += weight * u * t - spread
-            tt += weight * t * t + spread
-            yu += pull * u - lean
-            yt += pull * t + lean
-        sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4] = uu, ut, tt, yu, yt
-
-
-@njit(cache=True, nogil=True)
-def drop_knots(x, y, w, knots, signs, values, sums, dropped):
-    """Take knots out, in place, merging the sums of the segments beside them; return the number of knots left."""
-    last = 0
-    for k in range(1, knots.size):
-        # sums[last] covers everything from the last knot kept to knot k
-        if dropped[k]:
-            i = knots[k]
-            begin, end = x[knots[last]], x[knots[k + 1]]
-            r, q = (x[i] - begin) / (end - begin), (end - x[i]) / (end - begin)
-            # entry by entry: rows of the array, unpacked or assigned, take four times as long to compile
-            uu, ut, tt, yu, yt = sums[last, 0], sums[last, 1], sums[last, 2], sums[last, 3], sums[last, 4]
-            vv, vs, ss, zv, zs = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4]
-            middle = tt + vv + w[i]
-            pulled = yt + zv + w[i] * y[i]
-            # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
-            sums[last, 0] = uu + 2.0 * q * ut + q * q * middle
-            sums[last, 1] = r * ut + q * r * middle + q * vs
-            sums[last, 2] = r * r * middle + 2.0 * r * vs + ss
-            sums[last, 3] = yu + q * pulled
-            sums[last, 4] = r * pulled + zs
-        else:
+    last = taken = long = 0
+    for k in range(knots.size):
+        to_knots[last], to_signs[last], to_values[last] = knots[k], signs[k], values[k]
+        last += 1
+        if k == knots.size - 1:
+            break
+        to_slopes[last - 1] = slopes[k]
+        while taken < places.size and places[taken] < knots[k + 1]:
+            to_knots[last], to_signs[last] = places[taken], sides[taken]
+            to_values[last] = values[k] + slopes[k] * (x[places[taken]] - x[knots[k]])
+            to_slopes[last] = slopes[k]
             last += 1
-            knots[last], signs[last], values[last] = knots[k], signs[k], values[k]
-            if k < knots.size - 1:
-                for j in range(5):
-                    sums[last, j] = sums[k, j]
-    return last + 1
+            taken += 1
+    for k in range(to_knots.size - 1):
+        long += to_knots[k + 1] - to_knots[k] > SHORT + 1
+    return long
 
 
 @njit(cache=True, nogil=True)
-def fit_knots(x, y, w, knots, sums, forces, data, tied_left, tied_right):
-    """Solve for the values at the knots that answer to given multipliers ``forces`` there, and to the ``data`` if asked.
+def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
+    """Write the sums of the long segments between ``to_knots`` from those between ``knots``, which are some of them."""
+    row = to_row = k = 0
+    for j in range(to_knots.size - 1):
+        left, right = to_knots[j], to_knots[j + 1]
+        if left == knots[k + 1]:
+            row += knots[k + 1] - knots[k] > SHORT + 1
+            k += 1
+        if right - left <= SHORT + 1:
+            continue
+        if left == knots[k] and right == knots[k + 1]:
+            for c in range(5):
+                to_sums[to_row, c] = sums[row, c]
+        else:
+            uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
+            to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
+            to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
+        to_row += 1
+
+
+@njit(cache=True, nogil=True)
+def turn(slopes, k, flat):
+    """Return the change of slope at knot k; at the ends zero, or with flat tails the change from or to them."""
+    if k == 0:
+        return slopes[0] if flat else 0.0
+    if k == slopes.size:
+        return -slopes[-1] if flat else 0.0
+    return slopes[k] - slopes[k - 1]
+
+
+@njit(cache=True, nogil=True)
+def crossing(signs, slopes, aim, k, flat):
+    """Return when, on the way from ``slopes`` to ``aim``, the kink at knot k crosses zero; infinite where it does not."""
+    turned = signs[k] * turn(aim, k, flat)
+    if signs[k] == 0 or turned > 0.0:
+        return np.inf
+    now = max(signs[k] * turn(slopes, k, flat), 0.0)
+    return now / max(now - turned, 1e-300)
+
+
+@njit(cache=True, nogil=True)
+def crossed(signs, slopes, aim, flat, reach):
+    """Return how many kinks cross zero no later than ``reach``, and when the first one does."""
+    count, soonest = 0, 2.0
+    for k in range(signs.size):
+        place = crossing(signs, slopes, aim, k, flat)
+        soonest = min(soonest, place)
+        count += place <= reach
+    return count, soonest
+
+
+@njit(cache=True, nogil=True)
+def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, reach, to_sums):
+    """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
+
+    Knots, signs and values change in place, and ``to_sums`` takes the new sums: those of segments beside a knot that
+    goes are merged. Returns the number of kinks dropped, of knots left, and of long segments.
+    """
+    size = knots.size
+    dropped = 0
+    for k in range(size):
+        if crossing(signs, slopes, aim, k, flat) <= reach:
+            signs[k] = 0
+            dropped += 1
+    if dropped == 0:
+        return dropped, size, 0
+    row = to_row = last = 0
+    uu = ut = tt = yu = yt = 0.0
+    for k in range(size - 1):
+        # the sums so far cover everything from the last knot kept to knot k
+        if knots[k + 1] - knots[k] > SHORT + 1:
+            vv, vs, ss, zv, zs = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
+            row += 1
+        else:
+            vv, vs, ss, zv, zs = segment_sums(x, y, w, table, knots[k], knots[k + 1])
+        i = knots[k]
+        begin, end = x[knots[last]], x[knots[k + 1]]
+        if i == knots[last]:
+            uu, ut, tt, yu, yt = vv, vs, ss, zv, zs
+        else:
+            r, q = (x[i] - begin) / (end - begin), (end - x[i]) / (end - begin)
+            middle, pulled = tt + vv + w[i], yt + zv + w[i] * y[i]
+            # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
+            uu = uu + 2.0 * q * ut + q * q * middle
+            ut = r * ut + q * r * middle + q * vs
+            tt = r * r * middle + 2.0 * r * vs + ss
+            yu = yu + q * pulled
+            yt = r * pulled + zs
+        if signs[k + 1] != 0 or k == size - 2:
+            if knots[k + 1] - knots[last] > SHORT + 1:
+                # entry by entry: rows of the array, unpacked or assigned, take four times as long to compile
+                to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
+                to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
+                to_row += 1
+            last += 1
+            knots[last], signs[last], values[last] = knots[k + 1], signs[k + 1], values[k + 1]
+    return dropped, last + 1, to_row
+
+
+@njit(cache=True, nogil=True)
+def fit_knots(x, y, w, table, knots, signs, sums, kinds, forces, change, share, tied_left, tied_right, values, slopes):
+    """Solve for the values at the knots, and the slopes, that answer to multipliers ``(forces + share * change)[kinds]``.
 
     The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
-    has the value of its neighbour: a flat tail.
+    has a flat tail and no kink: the value of its neighbour. A negative share
+    means ``change`` alone, without data. Returns what the kinks between the ends turn, counted by the signs.
     """
     size = knots.size
-    diagonal, below, out = np.empty(size), np.empty(size), np.zeros(size)
-    for k in range(size):
-        diagonal[k] = w[knots[k]]
-        if data:
-            out[k] = w[knots[k]] * y[knots[k]]
-    for k in range(size - 1):
-        diagonal[k] += sums[k, 0]
-        diagonal[k + 1] += sums[k, 2]
-        below[k + 1] = sums[k, 1]
-        if data:
-            out[k] += sums[k, 3]
-            out[k + 1] += sums[k, 4]
-        # equal multipliers at both ends cancel here, exactly, whatever the length
-        pull = (forces[k + 1] - forces[k]) / (x[knots[k + 1]] - x[knots[k]])
-        out[k] -= pull
-        out[k + 1] += pull
-    first, last = 0, size - 1
-    if tied_left:
-        diagonal[1] += diagonal[0] + 2.0 * below[1]
-        out[1] += out[0]
-        first = 1
-    if tied_right and last > first:
-        diagonal[last - 1] += diagonal[last] + 2.0 * below[last]
-        out[last - 1] += out[last]
-        last -= 1
-    for k in range(first + 1, last + 1):
-        factor = below[k] / diagonal[k - 1]
-        diagonal[k] -= factor * below[k]
-        out[k] -= factor * out[k - 1]
-    out[last] /= diagonal[last]
-    for k in range(last - 1, first - 1, -1):
-        out[k] = (out[k] - below[k + 1] * out[k + 1]) / diagonal[k]
-    for k in range(first):
-        out[k] = out[first]
-    for k in range(last + 1, size):
-        out[k] = out[last]
-    return out
-
-
-@njit(cache=True, nogil=True)
-def price_segments(x, y, w, table, knots, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
-    """Sweep F over all points, segment by segment, anchored at the knots, where F is known.
-
-    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
-    Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error, mismatch).
-    The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots only.
-    """
-    count = 0
-    squares = mismatch = before = first = f = 0.0
-    least, greatest = low, high
-    size = knots.size
+    data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
+    diagonal = w[knots[0]]
+    out = data * diagonal * y[knots[0]]
+    here = kinds[0]
+    row, last = 0, size - 1
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
-        start, value = x[left], values[k]
-        length = x[right] - start
-        slope = (values[k + 1] - value) / length
-        moment = total = 0.0
-        i = left + 1
-        while i < right:
-            if i % BLOCK == 0 and i + BLOCK <= right:
-                b = i // BLOCK
-                stretch = x[i + BLOCK - 1] - x[i]
-                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
-                lean = table[b, 4] - slope * stretch
-                pull, turn = table[b, 0] * off, table[b, 3] * lean
-                squares += table[b, 5] + pull * off + turn * lean
-                moment += pull * (x[right] - x[i] - stretch * table[b, 1]) - turn * stretch
-                total += pull
-                i += BLOCK
-            else:
-                error = y[i] - value - slope * (x[i] - start)
-                pull = w[i] * error
-                squares += pull * error
-                moment += pull * (x[right] - x[i])
-                total += pull
-                i += 1
-        at_knot = w[left] * (y[left] - value)
-        squares += at_knot * at_knot / w[left]
-        # the rate of F beyond a point is minus the sum of lam there: it jumps by lam at every point
-        f, rate = forces[k], (forces[k + 1] - forces[k] - moment) / length
+        if right - left > SHORT + 1:
+            uu, ut, tt, yu, yt = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
+            row += 1
+        else:
+            uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
+        there = kinds[k + 1]
+        # equal multipliers at both ends cancel here, exactly, whatever the length
+        pull = (kept * (forces[there] - forces[here]) + part * (change[there] - change[here])) / (x[right] - x[left])
+        here = there
+        diagonal += uu
+        out += data * yu - pull
+        next_diagonal = w[right] + tt
+        next_out = data * (w[right] * y[right] + yt) + pull
         if k == 0 and tied_left:
-            rate = at_knot
-            f = forces[1] - rate * length - moment
+            next_diagonal += diagonal + 2.0 * ut
+            next_out += out
         elif k == size - 2 and tied_right:
-            rate = -total - w[right] * (y[right] - values[k + 1])
-        if k == 0:
-            first = f
-        jump = rate - before - at_knot
-        mismatch += jump * jump / w[left]
-        side = 0
-        i = left + 1
-        while i < right:
-            stop = i + 1
-            if i % BLOCK == 0 and i + BLOCK <= right:
-                # the curve on the block: its chord, what the regression line leaves, and how far the fit is from that line
-                b = i // BLOCK
-                stop = i + BLOCK
-                stretch = x[stop - 1] - x[i]
-                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
-                lean = table[b, 4] - slope * stretch
-                pull = table[b, 0] * off
-                here = f + rate * (x[i] - x[i - 1])
-                there = here + stretch * (rate + pull * (1.0 - table[b, 1]) - table[b, 3] * lean)
-                far = max(abs(off - lean * table[b, 1]), abs(off + lean * (1.0 - table[b, 1]))) * table[b, 8]
-                if max(here, there) + table[b, 7] + far <= high and min(here, there) + table[b, 6] - far >= low:
-                    f = there
-                    rate += pull
-                    side = 0
-                    i = stop
-                    continue
-            for n in range(i, stop):
-                f += rate * (x[n] - x[n - 1])
-                rate += w[n] * (y[n] - value - slope * (x[n] - start))
-                if f > high:
-                    if side != 1:
-                        side = 1
-                        found[count], sides[count], peaks[count] = n, 1, f
-                        count += 1
-                    elif f > peaks[count - 1]:
-                        found[count - 1], peaks[count - 1] = n, f
-                    greatest = max(greatest, f)
-                elif f < low:
-                    if side != -1:
-                        side = -1
-                        found[count], sides[count], peaks[count] = n, -1, f
-                        count += 1
-                    elif f < peaks[count - 1]:
-                        found[count - 1], peaks[count - 1] = n, f
-                    least = min(least, f)
-                else:
-                    side = 0
-            i = stop
-        f += rate * (x[right] - x[right - 1])
-        before = rate
-    at_knot = w[knots[-1]] * (y[knots[-1]] - values[-1])
-    squares += at_knot * at_knot / w[knots[-1]]
-    jump = -before - at_knot
-    mismatch += jump * jump / w[knots[-1]]
-    return count, least, greatest, first, f, squares, mismatch
+            next_diagonal += diagonal + 2.0 * ut
+            next_out += out
+            last = k
+        else:
+            # the slopes' place holds what is eliminated until the values are known
+            slopes[k] = ut / diagonal
+            next_diagonal -= slopes[k] * ut
+            next_out -= slopes[k] * out
+            values[k] = out / diagonal
+        diagonal, out = next_diagonal, next_out
+    for k in range(last, size):
+        values[k] = out / diagonal
+    for k in range(last - 1, -1, -1):
+        values[k] = values[k + 1] if k == 0 and tied_left else values[k] - slopes[k] * values[k + 1]
+    turned = 0.0
+    for k in range(size - 1):
+        slopes[k] = (values[k + 1] - values[k]) / (x[knots[k + 1]] - x[knots[k]])
+        turned += signs[k] * (slopes[k] - slopes[k - 1]) if k > 0 else 0.0
+    return turned

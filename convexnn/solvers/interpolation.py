@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary
 from convexnn.duality import Problem, evaluate_gap
-from convexnn.solvers.solution import Solution
-from convexnn.solvers.spline import represent_spline
+from convexnn.solvers.solution import Solution, SplineSolution
+from convexnn.solvers.spline import spline_of
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,8 @@ def interpolate(problem: Problem) -> Solution:
         )
     gap = evaluate_gap(problem, y, 0.0, limit=0)
     if not isinstance(dictionary, StepDictionary):
-        return represent_spline(problem, np.arange(y.size), y, np.diff(y) / np.diff(x), gap, 1, "")
+        assert isinstance(dictionary, SplineDictionary)
+        return SplineSolution.represent(dictionary, spline_of(problem, np.arange(y.size), y, np.diff(y) / np.diff(x)), gap, 1)
     omega = _median_slope(x, y) if problem.skip else 0.0
     features, coef = dictionary.represent(y - omega * x)
     intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())

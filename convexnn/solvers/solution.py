@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Dictionary, Rows, StepDictionary
+from convexnn.dictionaries.base import Dictionary, Rows, SplineDictionary, StepDictionary
 from convexnn.duality import Gap, Problem
 
 Array = NDArray[np.float64]
@@ -41,6 +42,8 @@ class Solution:
         Pricing sweeps over the whole dictionary, at least 1.
     status : str
         "" where the tolerance was reached, else what happened and what to do.
+    carry : object
+        What a solver can use where it starts from this solution on the same data.
     lam : ndarray of shape (n_rows,) or None
         The dual point of ``gap`` before scaling, where the solver keeps it.
     splines : tuple of Spline or None
@@ -59,6 +62,32 @@ class Solution:
     splines: tuple[Spline, ...] | None = None
     levels: Array | None = None
     lam: Array | None = None
+    carry: object = None
+
+
+class SplineSolution(Solution):
+    """A spline of one input, whose features, which need more memory than it does, are made when they are looked at first."""
+
+    @classmethod
+    def represent(
+        cls, dictionary: SplineDictionary, spline: Spline, gap: Gap, n_iter: int, status: str = "", carry: object = None
+    ) -> SplineSolution:
+        """Return the solution that a spline of least norm is in the features of a dictionary."""
+        solution = cls.__new__(cls)
+        known = {"gap": gap, "n_iter": n_iter, "status": status, "splines": (spline,), "levels": None, "lam": None}
+        vars(solution).update(known, carry=carry, _dictionary=dictionary)
+        return solution
+
+    def __getattr__(self, name: str) -> Any:
+        dictionary = vars(self).get("_dictionary")
+        if name not in ("features", "coef", "intercept", "skip") or dictionary is None:
+            raise AttributeError(name)
+        spline = self.splines[0]
+        features, coef, skip = dictionary.represent(spline.knots, spline.slopes[1:-1])
+        x = dictionary.points
+        intercept = spline.values[0] - dictionary.evaluate(features, x[:1])[0] @ coef - skip * x[0]
+        vars(self).update(features=(features,), coef=(coef,), intercept=float(intercept), skip=np.array([skip]))
+        return vars(self)[name]
 
 
 def fitted_values(problem: Problem, solution: Solution) -> Array:

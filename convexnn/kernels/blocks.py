@@ -1,0 +1,192 @@
+"""Passes over the data of the spline solver, by blocks: sums over segments, and pricing inside segments.
+
+A spline has K knots among the sorted points, the first and the last point always among them. Segment k lies between
+knots k and k + 1; a point inside it has the position t in (0, 1), u = 1 - t.
+
+Points are gathered in blocks of ``BLOCK`` neighbours. On a block without knots the fit is a line, so that all that a sweep
+wants of it follows from a few sums about its regression line, and a bound tells whether the priced curve can leave its band
+there: few blocks are ever looked into, and a sweep costs a small part of a pass over the data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BLOCK = 64
+
+
+@njit(cache=True, nogil=True)
+def block_table(x, y, w):
+    """Return for every full block: weight, mean position, mean target, spread of positions, slope, squares, low, high, tent.
+
+    Positions t run from 0 to 1 over the block, and ``slope`` is that of the regression line, which leaves ``squares``.
+    Priced with its residuals, a curve that is zero at both ends of the block stays between ``low`` and ``high``; ``tent`` is
+    the largest such curve for residuals of one everywhere.
+    """
+    count = x.size // BLOCK
+    table = np.empty((count, 9))
+    for b in range(count):
+        begin, end = b * BLOCK, (b + 1) * BLOCK
+        length = x[end - 1] - x[begin]
+        weight = place = level = 0.0
+        for i in range(begin, end):
+            weight += w[i]
+            place += w[i] * ((x[i] - x[begin]) / length)
+            level += w[i] * y[i]
+        place /= weight
+        level /= weight
+        spread = product = 0.0
+        for i in range(begin, end):
+            t = (x[i] - x[begin]) / length - place
+            spread += w[i] * t * t
+            product += w[i] * t * (y[i] - level)
+        slope = product / spread if spread > 0.0 else 0.0
+        squares = low = high = tent = curve = rate = hull = 0.0
+        fall = -weight * (1.0 - place)
+        for i in range(begin, end):
+            if i > begin:
+                step = (x[i] - x[i - 1]) / length
+                curve += rate * step
+                hull += fall * step
+            error = y[i] - level - slope * ((x[i] - x[begin]) / length - place)
+            squares += w[i] * error * error
+            rate += w[i] * error
+            fall += w[i]
+            low, high, tent = min(low, curve), max(high, curve), max(tent, -hull)
+        table[b, 0], table[b, 1], table[b, 2], table[b, 3], table[b, 4] = weight, place, level, spread, slope
+        table[b, 5], table[b, 6], table[b, 7], table[b, 8] = squares, low * length, high * length, tent * length
+    return table
+
+
+@njit(cache=True, nogil=True)
+def segment_sums(x, y, w, table, left, right):
+    """Return the sums over the points between two knots of (w u u, w u t, w t t, w y u, w y t)."""
+    start, length = x[left], x[right] - x[left]
+    uu = ut = tt = yu = yt = 0.0
+    i = left + 1
+    while i < right:
+        if i % BLOCK == 0 and i + BLOCK <= right:
+            b = i // BLOCK
+            ratio = (x[i + BLOCK - 1] - x[i]) / length
+            t = (x[i] - start) / length + ratio * table[b, 1]
+            weight, pull = table[b, 0], table[b, 0] * table[b, 2]
+            spread = ratio * ratio * table[b, 3]
+            lean = ratio * table[b, 3] * table[b, 4]
+            i += BLOCK
+        else:
+            t = (x[i] - start) / length
+            weight, pull = w[i], w[i] * y[i]
+            spread = lean = 0.0
+            i += 1
+        u = 1.0 - t
+        uu += weight * u * u + spread
+        ut += weight * u * t - spread
+        tt += weight * t * t + spread
+        yu += pull * u - lean
+        yt += pull * t + lean
+    return uu, ut, tt, yu, yt
+
+
+@njit(cache=True, nogil=True)
+def price_segments(x, y, w, table, knots, kinds, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
+    """Sweep F over all points, segment by segment, anchored at the knots, where it is ``forces[kinds]``.
+
+    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
+    Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error,
+    mismatch). The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots only.
+    """
+    count = 0
+    squares = mismatch = before = first = f = 0.0
+    least, greatest = low, high
+    size = knots.size
+    right_force = forces[kinds[0]]
+    for k in range(size - 1):
+        left, right = knots[k], knots[k + 1]
+        left_force, right_force = right_force, forces[kinds[k + 1]]
+        start, value = x[left], values[k]
+        length = x[right] - start
+        slope = (values[k + 1] - value) / length
+        moment = total = 0.0
+        i = left + 1
+        while i < right:
+            if i % BLOCK == 0 and i + BLOCK <= right:
+                b = i // BLOCK
+                stretch = x[i + BLOCK - 1] - x[i]
+                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
+                lean = table[b, 4] - slope * stretch
+                pull, turn = table[b, 0] * off, table[b, 3] * lean
+                squares += table[b, 5] + pull * off + turn * lean
+                moment += pull * (x[right] - x[i] - stretch * table[b, 1]) - turn * stretch
+                total += pull
+                i += BLOCK
+            else:
+                error = y[i] - value - slope * (x[i] - start)
+                pull = w[i] * error
+                squares += pull * error
+                moment += pull * (x[right] - x[i])
+                total += pull
+                i += 1
+        at_knot = w[left] * (y[left] - value)
+        squares += at_knot * at_knot / w[left]
+        # the rate of F beyond a point is minus the sum of lam there: it jumps by lam at every point
+        f, rate = left_force, (right_force - left_force - moment) / length
+        if k == 0 and tied_left:
+            rate = at_knot
+            f = right_force - rate * length - moment
+        elif k == size - 2 and tied_right:
+            rate = -total - w[right] * (y[right] - values[k + 1])
+        if k == 0:
+            first = f
+        jump = rate - before - at_knot
+        mismatch += jump * jump / w[left]
+        side = 0
+        i = left + 1
+        while i < right:
+            stop = i + 1
+            if i % BLOCK == 0 and i + BLOCK <= right:
+                # the curve on the block: its chord, what the regression line leaves, and how far the fit is from that line
+                b = i // BLOCK
+                stop = i + BLOCK
+                stretch = x[stop - 1] - x[i]
+                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
+                lean = table[b, 4] - slope * stretch
+                pull = table[b, 0] * off
+                here = f + rate * (x[i] - x[i - 1])
+                there = here + stretch * (rate + pull * (1.0 - table[b, 1]) - table[b, 3] * lean)
+                far = max(abs(off - lean * table[b, 1]), abs(off + lean * (1.0 - table[b, 1]))) * table[b, 8]
+                if max(here, there) + table[b, 7] + far <= high and min(here, there) + table[b, 6] - far >= low:
+                    f = there
+                    rate += pull
+                    side = 0
+                    i = stop
+                    continue
+            for n in range(i, stop):
+                f += rate * (x[n] - x[n - 1])
+                rate += w[n] * (y[n] - value - slope * (x[n] - start))
+                if f > high:
+                    if side != 1:
+                        side = 1
+                        found[count], sides[count], peaks[count] = n, 1, f
+                        count += 1
+                    elif f > peaks[count - 1]:
+                        found[count - 1], peaks[count - 1] = n, f
+                    greatest = max(greatest, f)
+                elif f < low:
+                    if side != -1:
+                        side = -1
+                        found[count], sides[count], peaks[count] = n, -1, f
+                        count += 1
+                    elif f < peaks[count - 1]:
+                        found[count - 1], peaks[count - 1] = n, f
+                    least = min(least, f)
+                else:
+                    side = 0
+            i = stop
+        f += rate * (x[right] - x[right - 1])
+        before = rate
+    at_knot = w[knots[-1]] * (y[knots[-1]] - values[-1])
+    squares += at_knot * at_knot / w[knots[-1]]
+    jump = -before - at_knot
+    mismatch += jump * jump / w[knots[-1]]
+    return count, least, greatest, first, f, squares, mismatch
