@@ -94,7 +94,8 @@ def price_segments(x, y, w, table, knots, kinds, values, forces, tied_left, tied
 
     One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
     Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error,
-    mismatch). The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots only.
+    mismatch). The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots
+    only.
     """
     count = 0
     squares = mismatch = before = first = f = 0.0

@@ -35,7 +35,8 @@ def interpolate(problem: Problem) -> Solution:
     gap = evaluate_gap(problem, y, 0.0, limit=0)
     if not isinstance(dictionary, StepDictionary):
         assert isinstance(dictionary, SplineDictionary)
-        return SplineSolution.represent(dictionary, spline_of(problem, np.arange(y.size), y, np.diff(y) / np.diff(x)), gap, 1)
+        curve = spline_of(problem, np.arange(y.size, dtype=np.int32), y, np.diff(y) / np.diff(x))
+        return SplineSolution.represent(dictionary, curve, gap, 1)
     omega = _median_slope(x, y) if problem.skip else 0.0
     features, coef = dictionary.represent(y - omega * x)
     intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())

@@ -19,7 +19,7 @@ CHUNK = 10_000_000
 class Spline:
     """A continuous linear spline: k knots at points of an axis, the values there, and all k + 1 slopes."""
 
-    knots: NDArray[np.int64]
+    knots: NDArray[np.int32]
     values: Array
     slopes: Array
 
@@ -82,6 +82,7 @@ class SplineSolution(Solution):
         dictionary = vars(self).get("_dictionary")
         if name not in ("features", "coef", "intercept", "skip") or dictionary is None:
             raise AttributeError(name)
+        assert self.splines is not None
         spline = self.splines[0]
         features, coef, skip = dictionary.represent(spline.knots, spline.slopes[1:-1])
         x = dictionary.points

@@ -41,6 +41,11 @@ class State(NamedTuple):
     slopes: Array
     tau: float
 
+    def copied(self) -> State:
+        """Return a state whose arrays may be used up."""
+        knots, signs, sums, values, slopes, tau = self
+        return State(knots.copy(), signs.copy(), sums, values.copy(), slopes.copy(), tau)
+
     def turns(self, flat: bool) -> Array:
         """Return the change of slope at every knot; at the ends zero, or with flat tails the change from or to them."""
         out = np.zeros(self.knots.size)
@@ -106,7 +111,7 @@ class Fitter:
     def begin(self, start: Solution | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
         if self.carry is not None:
-            return self.settle(State(*(np.copy(part) for part in self.carry.state[:5]), 0.0), 1.0)
+            return self.settle(self.carry.state.copied(), 1.0)
         knots, signs, slopes = np.array([0, self.x.size - 1], np.int32), np.zeros(2, np.int8), np.zeros(1)
         line = State(knots, signs, self._sums(knots), np.zeros(2), slopes, 0.0)
         if start is not None and start.splines is not None:
@@ -115,7 +120,7 @@ class Fitter:
             kinks = np.sign(given.turns(self.norm.flat)).astype(np.int8)
             inner = np.flatnonzero(kinks[1:-1]) + 1
             line = line._replace(signs=kinks[[0, -1]])
-            return self.settle(self.insert(line, spline.knots[inner].astype(np.int32), kinks[inner]), 1.0)
+            return self.settle(self.insert(line, spline.knots[inner], kinks[inner]), 1.0)
         return self.settle(line, 1.0)
 
     def _sums(self, knots: NDArray[np.int32]) -> Array:
@@ -345,7 +350,7 @@ def _better(new: Gap, old: Gap) -> bool:
     return new.primal < old.primal or (new.gap < old.gap and new.primal <= old.primal * (1.0 + 1e-13))
 
 
-def spline_of(problem: Problem, knots: NDArray[np.integer], values: Array, slopes: Array) -> Spline:
+def spline_of(problem: Problem, knots: NDArray[np.int32], values: Array, slopes: Array) -> Spline:
     """Return the spline with these values and slopes at the knots, and with the tails that its network has."""
     dictionary = problem.dictionaries[0]
     assert isinstance(dictionary, SplineDictionary)
