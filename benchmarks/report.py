@@ -24,6 +24,8 @@ TITLES = {
     "growth": "Growth with n, in units of numpy.argsort",
     "memory": "Peak memory of a fit, data included, in arrays of n float64",
     "deep": "Deep architectures, to a relative gap of 1e-6",
+    "autoregression": "A year of simulated minute prices as a series: the whole fit of the autoregressor",
+    "many_series": "Many series, one autoregressor each",
     "start": "The first fit of a new user",
 }
 
@@ -168,6 +170,27 @@ def starts(rows: list[dict]) -> list[str]:
     return table(("what", "architecture", "import", "first fit", "whole process"), out) + failures(rows)
 
 
+def series(rows: list[dict]) -> list[str]:
+    """Report fits of series."""
+    out = [
+        (
+            row.get("series", 1),
+            row["n"],
+            row.get("depth", 2),
+            number(row.get("fraction"), "{:.0e}"),
+            seconds(row["seconds"]),
+            f"{row['bytes_above_input'] / 2**20:.0f} MB" if "bytes_above_input" in row else "",
+            number(row.get("gap"), "{:.1e}") + ("*" if row.get("gap_by") == "package" else ""),
+        )
+        for row in rows
+        if "gap" in row
+    ]
+    header = ("series", "values each", "depth", "alpha / critical", "time", "above the data", "worst gap")
+    starred = any(row.get("gap_by") == "package" for row in rows)
+    note = ["\\* as the package reports it.", ""] if starred else []
+    return table(header, out) + note + failures(rows)
+
+
 def failures(rows: list[dict]) -> list[str]:
     """List what did not run."""
     bad = [row for row in rows if row.get("status") not in (None, "ok", "gap not reached")]
@@ -195,6 +218,8 @@ SECTIONS: dict[str, Callable[[list[dict]], list[str]]] = {
     "growth": detailed,
     "memory": memories,
     "deep": detailed,
+    "autoregression": series,
+    "many_series": series,
     "start": starts,
 }
 

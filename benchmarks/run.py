@@ -37,6 +37,7 @@ import numpy as np  # noqa: E402
 from benchmarks import gap  # noqa: E402
 from benchmarks.problems import Task  # noqa: E402
 from benchmarks.suites import SUITES  # noqa: E402
+from convexnn.datasets import make_minute_prices  # noqa: E402
 
 PACKAGES = (
     "convexnn",
@@ -55,6 +56,7 @@ PACKAGES = (
     "condat_tv",
     "prox_tv",
     "torch",
+    "statsmodels",
 )
 
 
@@ -112,6 +114,9 @@ def environment(spec: dict, caches: Path) -> dict[str, str]:
 
 def with_files(spec: dict, folder: Path) -> dict:
     """Make the data of a memory measurement outside the process that is measured."""
+    if spec["measure"] == "autoregression":
+        np.save(folder / "x.npy", make_minute_prices(spec["n"]))
+        return {**spec, "files": str(folder)}
     if spec["measure"] != "memory":
         return spec
     task = Task(spec["kind"], spec["n"], spec["architecture"], spec["fraction"])

@@ -141,6 +141,21 @@ def deep(quick: bool) -> list[dict]:
     return [_fit("noisy_sine", n, a, [1e-2], repeats=1, gap=1e-6, timeout=120 if quick else 900) for a, n in sizes]
 
 
+def autoregression(quick: bool) -> list[dict]:
+    """A year of simulated minute prices in cents, as a series: time and peak memory of the whole fit."""
+    n = 52_560 if quick else 525_600
+    return [
+        {"measure": "autoregression", "name": "convexnn", "n": n, "depth": depth, "fraction": fraction}
+        for depth in (2, 3)
+        for fraction in (1e-2, 1e-4, 1e-6)
+    ]
+
+
+def many_series(quick: bool) -> list[dict]:
+    """Many short series, one model each."""
+    return [{"measure": "many_series", "name": "convexnn", "n": 500, "series": 50 if quick else 1000, "processes": 2}]
+
+
 def start(quick: bool) -> list[dict]:
     """What a new user waits for: import, first fit ever (empty cache of compiled code), first fit of the next
     process."""
@@ -166,5 +181,7 @@ SUITES = {
     "growth": growth,
     "memory": memory,
     "deep": deep,
+    "autoregression": autoregression,
+    "many_series": many_series,
     "start": start,
 }

@@ -209,6 +209,50 @@ def peak_memory(spec: dict) -> list[dict]:
     ]
 
 
+def autoregression(spec: dict) -> list[dict]:
+    """Time the fit of a series, and measure its peak of resident memory above the data; lags are made in the fit."""
+    from convexnn import ConvexNNAutoregressor
+
+    prices = np.load(f"{spec['files']}/x.npy")
+    parameters = {"depth": spec["depth"], "tol": 1e-10}
+    ConvexNNAutoregressor(**parameters).fit(prices[:1000])
+    data, name = gap.merge(prices[:-1], prices[1:]), "relu" if spec["depth"] == 2 else "narrow_relu"
+    alpha = spec["fraction"] * gap.critical_alpha(data, name)
+    before = memory.reset_peak()
+    seconds, model = timed(lambda: ConvexNNAutoregressor(alpha=alpha, **parameters).fit(prices))
+    extra, times = memory.peak() - before, [seconds]
+    for _ in range(REPEATS - 1):
+        seconds, model = timed(lambda: ConvexNNAutoregressor(alpha=alpha, **parameters).fit(prices))
+        times.append(seconds)
+    found = gap.certify(data, name, alpha, model.fitted_values_[1:], float(np.abs(model.coef_).sum()))
+    return [
+        {
+            **{key: spec[key] for key in ("name", "n", "depth", "fraction")},
+            "distinct": int(data.x.size),
+            "seconds": statistics.median(times),
+            "repeats": REPEATS,
+            "bytes_above_input": extra,
+            "gap": found.relative_gap,
+            "gap_by": "common code",
+            "neurons": int(model.n_neurons_),
+        }
+    ]
+
+
+def many_series(spec: dict) -> list[dict]:
+    """Time ``fit_many`` on random walks, a frame and processes included."""
+    import pandas as pd
+
+    from convexnn import fit_many
+
+    walks = np.random.default_rng(0).standard_normal((spec["series"], spec["n"])).cumsum(axis=1)
+    keys = np.repeat(np.arange(spec["series"]), spec["n"])
+    frame = pd.DataFrame({"series": keys, "value": walks.ravel()})
+    seconds, (_, found) = timed(lambda: fit_many(frame, by="series", n_jobs=spec["processes"]))
+    row = {key: spec[key] for key in ("name", "n", "series", "processes")}
+    return [{**row, "seconds": seconds, "gap": float(found["dual_gap"].max()), "gap_by": "package"}]
+
+
 def whole_process(spec: dict) -> list[dict]:
     """Do what a new user does: import, fit 1000 points once, predict; or the import alone."""
     start = time.perf_counter()
@@ -235,6 +279,8 @@ MEASUREMENTS = {
     "predict": predict,
     "path": path,
     "memory": peak_memory,
+    "autoregression": autoregression,
+    "many_series": many_series,
     "process": whole_process,
 }
 

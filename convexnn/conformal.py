@@ -48,7 +48,7 @@ def conformal_offsets(errors: Array, level: float) -> tuple[Array, Array]:
     Notes
     -----
     Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), *Distribution-free predictive inference for regression*,
-    in the two-sided form. Windows of a series are exchangeable only approximately; ``benchmarks/forecasting.py`` measures
+    in the two-sided form. Windows of a series are exchangeable only approximately; ``tests/test_intervals.py`` measures
     what that costs.
 
     Examples
