@@ -61,7 +61,11 @@ def prices(rows: list[dict]) -> list[str]:
             )
             out += plain(group)
             epochs = [epoch for epoch, _ in next(row for row in group if "excess" in row)["excess"]]
-            out += ["Objective of the gradient methods after so many epochs, above the certified one, relative to it:", ""]
+            out += [
+                "Objective of the gradient methods after so many epochs, each unit rescaled to its least penalty, above the",
+                "certified objective and relative to it:",
+                "",
+            ]
             out += table(
                 ("method", "rate", *map(str, epochs)),
                 [

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options
@@ -17,7 +17,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from convexnn._base import BaseConvexNN
-from convexnn.conformal import check_levels, conformal_offsets
+from convexnn._intervals import make_intervals
+from convexnn.conformal import check_levels
 from convexnn.series import TimeSeries, check_steps, continue_index, read_series
 from convexnn.windows import WindowScheme, check_lags
 
@@ -144,7 +145,7 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         self._train(data, spec)
         # a copy, because the caller's array may change before a forecast is asked for
         self._history = TimeSeries(history.values.copy(), history.index, history.name)
-        self._calibrated: dict = {}
+        self._intervals: Any = None  # made when they are asked for
         fitted = scheme.one_step(self._model.predict, history.values)
         self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
         return self
@@ -232,8 +233,10 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         index = None if history.index is None else continue_index(history.index, steps, self._history.index)
         window = history.values[None, -self._scheme.width :]
         columns = [self._scheme.recurse(self._model.predict, window, steps)[0]]
+        if levels and self._intervals is None:
+            self._intervals = make_intervals(self, self._scheme, self._history.values)
         for one in levels:
-            columns += self._bounds(window, columns[0], one)
+            columns += self._intervals.bounds(window, columns[0], one)
         values = np.column_stack(columns)
         if index is None:
             return values if levels else values[:, 0]
@@ -288,24 +291,3 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         if last_window is None:
             return self._history
         return read_series(last_window, argument="last_window", least=self._scheme.width, why="a window of this model holds")
-
-    def _bounds(self, window: Array, center: Array, level: float) -> list[Array]:
-        """Return the lower and the upper bound of the values that follow a window."""
-        errors = self._calibration_errors(center.size)
-        lower, upper = conformal_offsets(errors, level)
-        return [center + lower, center + upper]
-
-    def _calibration_errors(self, steps: int) -> Array:
-        """Return the errors of forecasts over windows of the last part by a network trained on the first."""
-        if steps not in self._calibrated:
-            values = self._history.values
-            first = values.size - int(self.calibration * values.size)
-            if first < self._scheme.width + 2:
-                raise ValueError(
-                    f"The training series is too short for prediction intervals: calibration={self.calibration:g} of its "
-                    f"{values.size} values leaves {first} to train on, {self._scheme.width + 2} are needed"
-                )
-            model = clone(self).set_params(alpha=self.alpha_).fit(values[:first])
-            last = values[first - self._scheme.width :]
-            self._calibrated[steps] = self._scheme.errors(model._model.predict, last, steps)
-        return self._calibrated[steps]

@@ -33,7 +33,7 @@ LAYERS = [
     {"model", "training", "certificate"},
     {"path"},
     {"_base"},
-    {"_regressor", "_path", "_autoregressor", "_many", "_classifier", "_cv"},
+    {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_cv"},
     {"closed_forms", "landscape"},
     {"plotting", "export", "_export", "datasets"},
     {"_demo", "_cli", "__main__"},
