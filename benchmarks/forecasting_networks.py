@@ -3,8 +3,8 @@
     sum (f(x) - y)^2 / 2 + beta / L * sum |weight|^L,   f(x) = bias + sum of units, each a chain of L weights
 
 in standardised units, in which beta is divided by the scales of x and y so that the problem is the same. There is nothing to
-stop on, so that the number of epochs is fixed and the objective is recorded on the way, in the methods' favour: with each unit
-rescaled to the least penalty, the product of its weights, that leaves its function as it is.
+stop on, so that the number of epochs is fixed and the objective is recorded on the way, in the methods' favour: with each
+unit rescaled to the least penalty, the product of its weights, that leaves its function as it is.
 """
 
 from __future__ import annotations

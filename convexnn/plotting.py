@@ -150,9 +150,10 @@ def plot_forecast(
     last = min(history.values.size, max(5 * len(values), 100) if shown is None else shown)
     past, future = _places(history.index, getattr(forecast, "index", None), last, len(values))
     ax = make_figure()[1][0] if ax is None else ax
-    for place, label in enumerate(labels):
-        lower, upper = values[:, 2 * place + 1], values[:, 2 * place + 2]
-        ax.fill_between(future, lower, upper, color=BLUE, alpha=0.5 / len(labels), linewidth=0, label=label)
+    bands = [(values[:, 2 * k + 1], values[:, 2 * k + 2], label) for k, label in enumerate(labels)]
+    # the widest first and lightest; those inside lie on it, so that each patch of the legend has a shade of its own
+    for rank, (lower, upper, label) in enumerate(sorted(bands, key=lambda band: -np.sum(band[1] - band[0])), start=1):
+        ax.fill_between(future, lower, upper, color=BLUE, alpha=0.15 * rank, linewidth=0, label=label)
     ax.plot(past, history.values[-last:], color=GREY, linewidth=1.0, label="series")
     ax.plot(future, values[:, 0], color=BLUE, linewidth=1.8, label="forecast")
     if history.index is not None and history.index.name is not None:
