@@ -181,13 +181,15 @@ def feasible(problem: Problem, lam: Array) -> Array:
 
 
 def refit(problem: Problem, fit: Array) -> Array:
-    """Return the fit with the best combination of the free directions added, for a smooth loss.
+    """Return the fit with the best combination of the free directions added, if the loss is smooth.
 
     Its derivatives are then a dual point. One weighted projection for the squared loss; else Newton's method on the few
     coefficients, with the curvature raised towards the loss's majorizer while a step does not go down.
     """
     data = problem.data
     loss, w, y = data.loss, data.w, data.y
+    if not loss.smooth:
+        return fit
     if loss.quadratic:
         root, basis = np.sqrt(w), problem.free_basis()
         return fit + basis @ (basis.T @ (root * (y - fit))) / root

@@ -72,6 +72,10 @@ class Loss(ABC):
     def best_constant(self, y: Array, w: Array) -> float:
         """Return a c that minimises sum w l(c, y)."""
 
+    def rounded(self, width: float) -> Loss:
+        """Return a smooth loss that differs from one with a corner by at most ``width``."""
+        return self
+
     @abstractmethod
     def scaled(self, unit: float) -> tuple[Loss, float]:
         """Return (loss, factor) with l(unit * f, unit * y) = factor * loss(f, y)."""
@@ -166,6 +170,10 @@ class Envelope(Loss):
                 break
             c = aim
         return c
+
+    def rounded(self, width: float) -> Loss:
+        reach = max(-self.low, self.high)
+        return self if self.smooth else Envelope(self.low, self.high, width / reach)
 
     def scaled(self, unit: float) -> tuple[Loss, float]:
         if self.smooth:

@@ -17,7 +17,7 @@ DEEP = {
     name: {key: value for key, value in ROWS[name].options.items() if key != "negative_slope"}
     for name in ("relu3", "leaky3", "abs3", "abs4", "symmetrized3", "sign3-parallel2", "threshold4-tree22")
 }
-LOSSES = {"huber": {"huber_delta": ref.DELTA}}
+LOSSES = {"huber": {"huber_delta": ref.DELTA}, "absolute": {}, "pinball": {"quantile": ref.QUANTILE}}
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 each_skip = pytest.mark.parametrize("skip", [False, True], ids=["plain", "skip"])
 fractions = st.sampled_from([1.5, 0.5, 0.1, 0.01])

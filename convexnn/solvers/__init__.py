@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchDictionary
 from convexnn.duality import Null, Problem, null_point
-from convexnn.solvers import coordinate_descent, proximal_newton, spline, stretches, total_variation
+from convexnn.solvers import coordinate_descent, linear_program, proximal_newton, spline, stretches, total_variation
 from convexnn.solvers.solution import Solution
 
 SOLVERS = {
@@ -37,13 +37,18 @@ def choose(problem: Problem, solver: str) -> str:
 
 
 def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
-    """Solve the problem by the named solver: once for the squared loss, else once for every Newton step."""
-    inner = SOLVERS[solver]
-    if problem.data.loss.quadratic:
+    """Solve the problem by the named solver.
+
+    That is once for the squared loss. Other smooth losses take it for every Newton step, and losses with a corner for a
+    start of their linear programme.
+    """
+    inner, loss = SOLVERS[solver], problem.data.loss
+    if loss.quadratic:
         return inner(problem, tol=tol, max_iter=max_iter, start=start)
-    return proximal_newton.solve(problem, inner, tol=tol, max_iter=max_iter, start=start)
+    around = proximal_newton.solve if loss.smooth else linear_program.solve
+    return around(problem, inner, tol=tol, max_iter=max_iter, start=start)
 
 
 def solve_null(problem: Problem) -> Null:
     """Return the best network without units."""
-    return null_point(problem)
+    return null_point(problem) if problem.data.loss.smooth else linear_program.null_point(problem)
