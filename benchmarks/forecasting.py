@@ -132,14 +132,15 @@ def networks(series: Array, cut: int, row, activation: str, depth: int, differen
 def choose_alpha(train: Array, options: dict) -> float:
     """Return the alpha with the least one-step error on the last fifth of the training data.
 
-    Absolute-value networks of depth 3 are searched with a hundred candidate breakpoints; the fit that counts has all.
+    Absolute-value networks of depth 3 are searched with a hundred candidate breakpoints, those of increments down to 1e-3
+    (below it they have hundreds of units); the fit that counts has all candidates.
     """
     folded = options["activation"] == "abs" and options["depth"] == 3
     options = {**options, "max_breakpoints": 100} if folded else options
     part, width = int(0.8 * train.size), 1 + options["difference"]
     top = ConvexNNAutoregressor(**options).fit(train[:part]).alpha_max_
     errors = {}
-    for fraction in FRACTIONS[:4] if folded else FRACTIONS:
+    for fraction in FRACTIONS[:4] if folded and options["difference"] else FRACTIONS:
         model = ConvexNNAutoregressor(alpha=top * fraction, **options).fit(train[:part])
         errors[fraction] = mse((train - model.predict(train))[max(part, width) :])
     return top * min(errors, key=lambda fraction: errors[fraction])

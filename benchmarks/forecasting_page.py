@@ -142,11 +142,11 @@ TEXT = {
 The first 80 per cent of each series train, the rest tests. Loss is the mean squared error of the price in USD², one step
 ahead; networks of *levels* map a price to the next one, those of *increments* a change to the next change. alpha, as a part
 of the critical one, has the least error on the last fifth of the training data among 0.5, 0.1, 0.01, ..., 1e-6 (abs depth
-3: down to 0.001, searched with 100 candidate breakpoints, then fitted with all: its exact pricing costs O(N²) a sweep). SGD
-(momentum 0.9) and Adam train the same objective with the same beta: 50 units, batches of 512, 100 epochs, cosine schedule,
-the better of two learning rates, one thread; time is of the better run. "Against it" compares squared test errors with
-persistence's by Diebold and Mariano's statistic: better or worse beyond 2, else as good. Times of this package include
-validation, sorting and the certificate; kernels compiled.
+3: searched with 100 candidate breakpoints, increments down to 0.001, then fitted with all; its exact pricing costs O(N²) a
+sweep). SGD (momentum 0.9) and Adam train the same objective with the same beta: 50 units, batches of 512, 100 epochs,
+cosine schedule, the better of two learning rates, one thread; time is of the better run. "Against it" compares squared test
+errors with persistence's by Diebold and Mariano's statistic: better or worse beyond 2, else as good. Times of this package
+include validation, sorting and the certificate; kernels compiled.
 """,
     "nonlinear": """## Nonlinear series, rolling origins
 

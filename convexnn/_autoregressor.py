@@ -140,9 +140,9 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         history = read_series(series, least=scheme.width + 2, why=f"lags={self.lags!r}, difference={self.difference} need")
         spec = self._architecture()
         data = self._canonical(*scheme.pairs(history.values), None, spec.homogeneous)
+        self._train(data, spec)
         self.lags_, self._scheme = scheme.lags, scheme
         self.feature_names_in_ = np.array([f"lag {lag}" for lag in scheme.lags], dtype=object)
-        self._train(data, spec)
         # a copy, because the caller's array may change before a forecast is asked for
         self._history = TimeSeries(history.values.copy(), history.index, history.name)
         self._intervals: Any = None  # made when they are asked for
@@ -216,7 +216,8 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         Bounds are split-conformal. A network is trained on the first part of the series; its errors at each step, over all
         windows that roll over the last part (``calibration``), are the distribution of the error of this forecast. With
         ``loss="pinball"`` each bound is a network of its own that reads the window, trained for its step and quantile on the
-        first part, then shifted by its errors on the last part, so that the interval is wide where the series is uncertain.
+        first part, then shifted by its errors on the last part, so that the interval is wide where the series is uncertain;
+        those of several levels may cross where there is little data.
         An interval covers a future value with the stated probability on average over windows, as long as the series goes on
         as it was; see :func:`convexnn.conformal.conformal_offsets`.
 
