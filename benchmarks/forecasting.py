@@ -1,8 +1,9 @@
 """Autoregressions of real and simulated series: ``python benchmarks/forecasting.py [--only PART ...] [--out FILE]``.
 
-Parts: ``minutes`` and ``half_hours`` (Bitcoin: this package, SGD and Adam on the same objective, AR(1), persistence; 80/20
-in time), ``nonlinear`` (rolling origins), ``year`` (time and memory of 525,600 prices) and ``many`` (1000 series). Results
-go to a JSON file; parts that are not run keep theirs; then ``docs/autoregression.md`` is made from it.
+Parts: ``minutes_levels``, ``minutes_increments``, ``half_hours_levels``, ``half_hours_increments`` (Bitcoin: this package, SGD
+and Adam on the same objective, AR(1), persistence; 80/20 in time), ``nonlinear`` (rolling origins), ``year`` (time and
+memory of 525,600 prices) and ``many`` (1000 series). Results go to a JSON file; parts that are not run keep theirs; then
+``docs/autoregression.md`` is made from it.
 """
 
 from __future__ import annotations
@@ -63,13 +64,8 @@ def linear_steps(params: Array, series: Array) -> Array:
 # ---------------------------------------------------------------------------------------------------------- bitcoin
 
 
-def bitcoin(data: str, series: Array) -> list[dict]:
-    """Compare on real prices: levels, and increments."""
-    return [row for difference in (0, 1) for row in bitcoin_case(data, series, difference)]
-
-
-def bitcoin_case(data: str, series: Array, difference: int) -> list[dict]:
-    """Compare on one series; every error is of the price, one step ahead."""
+def bitcoin(data: str, series: Array, difference: int) -> list[dict]:
+    """Compare on one series of real prices; every error is of the price, one step ahead."""
     cut = int(0.8 * series.size)
     start = 1 + difference  # what all methods can predict
     case = {"data": data, "difference": difference, "n_train": cut, "n_test": series.size - cut}
@@ -220,8 +216,10 @@ def suite(name: str) -> list[dict]:
 
 
 PARTS = {
-    "minutes": lambda: bitcoin("btc_1min_14d", datasets.load_btc_minutes().target),
-    "half_hours": lambda: bitcoin("btc_30min_2017_2019", datasets.load_btc_half_hours().target),
+    "minutes_levels": lambda: bitcoin("btc_1min_14d", datasets.load_btc_minutes().target, 0),
+    "minutes_increments": lambda: bitcoin("btc_1min_14d", datasets.load_btc_minutes().target, 1),
+    "half_hours_levels": lambda: bitcoin("btc_30min_2017_2019", datasets.load_btc_half_hours().target, 0),
+    "half_hours_increments": lambda: bitcoin("btc_30min_2017_2019", datasets.load_btc_half_hours().target, 1),
     "nonlinear": nonlinear,
     "year": lambda: suite("autoregression"),
     "many": lambda: suite("many_series"),

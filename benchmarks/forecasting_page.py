@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.report import number, seconds, table
 
 KINDS = {0: "levels", 1: "increments"}
+BITCOIN = ("minutes_levels", "minutes_increments", "half_hours_levels", "half_hours_increments")
 NOT_WORSE = 2.0  # of Diebold and Mariano's statistic
 
 
@@ -201,7 +202,7 @@ def page(results: dict) -> str:
         "",
     ]
     parts = results["parts"]
-    parts = {**parts, "bitcoin": parts.get("minutes", []) + parts.get("half_hours", [])}
+    parts = {**parts, "bitcoin": [row for name in BITCOIN for row in parts.get(name, [])]}
     for part, section in SECTIONS.items():
         if parts.get(part):
             lines += [TEXT[part], *section(parts[part])]
