@@ -1,9 +1,9 @@
 """Autoregressions of real and simulated series: ``python benchmarks/forecasting.py [--only PART ...] [--out FILE]``.
 
-Parts: ``minutes_levels``, ``minutes_increments``, ``half_hours_levels`` and ``half_hours_increments`` (Bitcoin: this package,
-SGD and Adam on the same objective, AR(1), persistence; 80/20 in time), ``nonlinear`` (rolling origins), ``year`` (time and
-memory of 525,600 prices) and ``many`` (1000 series). Results go to a JSON file; parts that are not run keep theirs; then
-``docs/autoregression.md`` is made from it.
+Parts: ``minutes_levels``, ``minutes_increments``, ``half_hours_levels`` and ``half_hours_increments`` (Bitcoin: this
+package, SGD and Adam on the same objective, AR(1), persistence; 80/20 in time), ``nonlinear`` (rolling origins), ``year``
+(time and memory of 525,600 prices) and ``many`` (1000 series). Results go to a JSON file; parts that are not run keep
+theirs; then ``docs/autoregression.md`` is made from it.
 """
 
 from __future__ import annotations
