@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import sys
 import tempfile
 import time
@@ -238,6 +239,7 @@ def main() -> None:
     for part in options.only:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module="statsmodels")
+            results.setdefault("loads", {})[part] = os.getloadavg()[0]  # how busy the machine was with other work
             results["parts"][part] = PARTS[part]()
         options.out.write_text(json.dumps(results, indent=1) + "\n")
     options.page.write_text(forecasting_page.page(results))

@@ -184,6 +184,14 @@ def many(rows: list[dict]) -> list[str]:
 SECTIONS = {"bitcoin": prices, "nonlinear": origins, "year": years, "many": many}
 
 
+def busy(results: dict) -> list[str]:
+    """Say that times are not to be quoted where other work ran beside."""
+    worst = max(results.get("loads", {}).values(), default=0.0)
+    if worst < 0.5 * results["machine"]["cores"]:
+        return []
+    return [f"**Other work ran beside (load average up to {worst:.1f}): times are too long, and to be compared only.**", ""]
+
+
 def page(results: dict) -> str:
     """Return the page."""
     computer, versions = results["machine"], results["versions"]
@@ -200,6 +208,7 @@ def page(results: dict) -> str:
         + ", ".join(f"{name} {versions[name]}" for name in named)
         + f". {results['date']}.",
         "",
+        *busy(results),
     ]
     parts = results["parts"]
     parts = {**parts, "bitcoin": [row for name in BITCOIN for row in parts.get(name, [])]}

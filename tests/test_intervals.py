@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convexnn import ConvexNNAutoregressor
+from convexnn import ConvexNNAutoregressor, ConvexNNRegressor
 from convexnn.conformal import conformal_offsets
 from convexnn.datasets import load_sunspots
 
@@ -114,3 +114,68 @@ def coverage(simulate, options, steps=5, n_series=20, n=1500, windows=500):
 def test_coverage(case):
     """Within two points of the level at every step; chance alone accounts for about one point."""
     assert_allclose(coverage(*CASES[case]), [[0.80] * 5, [0.95] * 5], atol=0.02)
+
+
+def quantiles_by_hand(model, series, steps, level):
+    """Return the bounds from the regressor: a network for each step and side, shifted by what it missed."""
+    first, width = len(series) - int(model.calibration * len(series)), max(model.lags_) + model.difference
+    options = {name: value for name, value in model.get_params().items() if name in ConvexNNRegressor().get_params()}
+
+    def pairs(start, stop, step):
+        """Return what the network sees and says of the windows whose target lies in that part of the series."""
+        changes = np.concatenate((np.full(model.difference, np.nan), np.diff(series, n=model.difference)))
+        ends = np.arange(max(start, width + step - 1), stop) - step
+        X = np.column_stack([changes[ends + 1 - lag] for lag in model.lags_])
+        return X, series[ends + step] - (series[ends] if model.difference else 0.0)
+
+    last = np.diff(series, n=model.difference)[[-lag for lag in model.lags_]]
+    bounds = np.empty((steps, 2))
+    for step in range(1, steps + 1):
+        for side, quantile in enumerate(((100 - level) / 200, (100 + level) / 200)):
+            net = ConvexNNRegressor(**{**options, "quantile": quantile}).fit(*pairs(0, first, step))
+            X, y = pairs(first + step - 1, len(series), step)
+            errors = sorted(y - net.predict(X))
+            rank = floor((len(errors) + 1) * (100 - level) / 200)
+            shift = errors[rank - 1] if side == 0 else errors[-rank]
+            base = series[-1] if model.difference else 0.0
+            bounds[step - 1, side] = base + net.predict(last[None])[0] + shift
+    return np.sort(bounds, axis=1)
+
+
+@pytest.mark.parametrize("difference", [0, 1])
+@pytest.mark.parametrize("lags", [1, [1, 2]])
+def test_quantile_networks_by_hand(lags, difference):
+    model = ConvexNNAutoregressor(lags, difference=difference, loss="pinball", calibration=0.4).fit(SERIES)
+    table = model.forecast(2, level=80)
+    assert_array_equal(table[:, 0], model.forecast(2))
+    assert_allclose(table[:, 1:], quantiles_by_hand(model, SERIES, 2, 80), rtol=1e-6, atol=1e-4)
+
+
+def volatile(n, rng):
+    """Simulate a series whose noise is ten times larger on one side of zero than on the other."""
+    s = np.zeros(n)
+    for t in range(1, n):
+        s[t] = -0.5 * s[t - 1] + (1.0 if s[t - 1] > 0 else 0.1) * rng.normal()
+    return s
+
+
+def test_quantile_networks_see_where_the_series_is_uncertain():
+    series = volatile(800, np.random.default_rng(0))
+    width = {}
+    for loss in ("squared", "pinball"):
+        model = ConvexNNAutoregressor(loss=loss).fit(series)
+        width[loss] = [np.diff(model.forecast(1, last_window=[s], level=80)[0, 1:])[0] for s in (-0.5, 0.5)]
+    assert width["squared"][0] == pytest.approx(width["squared"][1])
+    assert width["pinball"][1] > 3.0 * width["pinball"][0]
+
+
+@pytest.mark.slow
+def test_coverage_of_quantile_networks():
+    inside, n, windows = np.zeros(2), 1000, 500
+    for seed in range(20):
+        series = volatile(n + windows, np.random.default_rng(seed))
+        model = ConvexNNAutoregressor(loss="pinball", tol=1e-4).fit(series[:n])
+        for t in range(n, n + windows):
+            _, low80, high80, low95, high95 = model.forecast(1, last_window=series[t - 1 : t], level=[80, 95])[0]
+            inside += [low80 <= series[t] <= high80, low95 <= series[t] <= high95]
+    assert_allclose(inside / (20 * windows), [0.80, 0.95], atol=0.02)
