@@ -288,6 +288,22 @@ dual_gap_, exact_, converged_, n_iter_, solver_
 
         return pd.DataFrame(paths, index=index)
 
+    def _extra_state(self):
+        return {"history": self._history.values.tolist()}
+
+    def _set_extra_state(self, state):
+        values = state.get("history")
+        if state.keys() != {"history"} or not isinstance(values, list):
+            raise ValueError("extra must hold the history")
+        # an index is not kept: its forecasts are arrays
+        history = read_series(values, argument="history")
+        self._scheme = WindowScheme(check_lags(self.lags), self.difference)
+        if len(self._scheme.lags) != self.n_features_in_ or history.values.size < self._scheme.width + 2:
+            raise ValueError(f"{self.n_features_in_} inputs and {history.values.size} values do not fit lags={self.lags!r}")
+        self.lags_, self._history, self._calibrated = self._scheme.lags, history, {}
+        fitted = self._scheme.one_step(self._model.predict, history.values)
+        self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+
     def _window(self, last_window: Any) -> TimeSeries:
         if last_window is None:
             return self._history

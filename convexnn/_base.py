@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from convexnn._export.mixin import ExportMixin
 from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData, canonicalize
 from convexnn.certificate import Certificate, certify_fit, delivered_gap
@@ -21,7 +22,7 @@ from convexnn.solvers import SOLVERS
 from convexnn.training import Trainer, Training, prepare
 
 
-class BaseConvexNN(BaseEstimator):
+class BaseConvexNN(ExportMixin, BaseEstimator):
     """The parameters, training and inspection that :class:`convexnn.ConvexNNRegressor` documents."""
 
     _parameter_constraints: dict = {
@@ -143,19 +144,23 @@ class BaseConvexNN(BaseEstimator):
         """Set the fitted attributes."""
         data, gap = training.problem.data, delivered_gap(training, model)
         self.alpha_, self.alpha_max_, self.solver_ = training.alpha, training.alpha_max, training.solver
+        self.objective_ = (gap.primal + data.constant) * data.objective_scale
+        self.dual_gap_ = relative_gap(training.problem, gap)
+        self.exact_ = all(dictionary.exact for dictionary in training.problem.dictionaries)
+        self.converged_ = self.dual_gap_ <= self.tol
+        self.n_iter_ = training.solution.n_iter
+        self._training = training
+        self._keep_model(model)
+
+    def _keep_model(self, model: Model) -> None:
+        """Set the fitted attributes that say what the network is."""
+        self._model = model
         self.coef_, self.features_ = model.coef, model.features
         self.network_, self.n_neurons_ = model.network, model.network.n_neurons
         self.intercept_ = model.network.intercept
         self.skip_coef_ = np.zeros(self.n_features_in_) if model.network.skip_coef is None else model.network.skip_coef
         self.breakpoints_ = [f.breakpoints for f in model.pieces]
         self.slopes_ = [f.slopes for f in model.pieces]
-        self.objective_ = (gap.primal + data.constant) * data.objective_scale
-        self.dual_gap_ = relative_gap(training.problem, gap)
-        self.exact_ = all(dictionary.exact for dictionary in training.problem.dictionaries)
-        self.converged_ = self.dual_gap_ <= self.tol
-        self.n_iter_ = training.solution.n_iter
-        self._offset, self._pieces = model.offset, model.pieces
-        self._training, self._model = training, model
 
     def get_network_weights(self):
         """Return the weights of the optimal network.
@@ -196,8 +201,14 @@ class BaseConvexNN(BaseEstimator):
         >>> bool(certificate.relative_gap <= 1e-6), certificate.exact
         (True, True)
         """
+        return certify_fit(self._trained(), self._model)
+
+    def _trained(self) -> Training:
+        """Return what came out of training, data included."""
         check_is_fitted(self)
-        return certify_fit(self._training, self._model)
+        if self._training is None:
+            raise ValueError("This needs the training data, which a model read from JSON does not hold: fit it again")
+        return self._training
 
     def summary(self) -> str:
         """Return a short description of the fit: the architecture, the certificate, and the active features.
@@ -216,11 +227,10 @@ class BaseConvexNN(BaseEstimator):
               3.25  ramp of x0 at 6
         """
         check_is_fitted(self)
-        spec = self._training.spec
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
         kept = np.sort(np.argsort(-np.abs(self.coef_), kind="stable")[:20])
         lines = [
-            f"{spec.activation} network, depth {spec.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
+            f"{self.network_.activation} network, depth {self.network_.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
             f"({self.alpha_ / self.alpha_max_ if self.alpha_max_ else np.inf:.3g} of the critical one)",
             f"objective {self.objective_:.9g}, relative duality gap {self.dual_gap_:.2g}"
             + ("" if self.exact_ else " over the dictionary used, not over all biases"),

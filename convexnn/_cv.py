@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN
+from convexnn._export.files import read_block, write_block
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
 from convexnn.model import Model, build_model
@@ -292,6 +293,16 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             "standard_error": error,
         }
         self._chosen = int(best)
+
+    def _extra_state(self):
+        return {"alphas": write_block(self.alphas_), "mse_path": write_block(self.mse_path_)}
+
+    def _set_extra_state(self, state):
+        if state.keys() != {"alphas", "mse_path"}:
+            raise ValueError("extra must hold alphas and mse_path")
+        self.alphas_ = read_block(state["alphas"], "alphas", (None,))
+        self.mse_path_ = read_block(state["mse_path"], "mse_path", (self.alphas_.size, None))
+        self.depth_, self.activation_ = self.network_.depth, self.network_.activation
 
     def predict(self, X):
         """Return the fitted function at X.

@@ -130,7 +130,7 @@ class OptimalSet:
 
     def __init__(self, model: BaseConvexNN):
         self._model = model
-        self._training = _refined(model._training)
+        self._training = _refined(model._trained())
         problem, solution = self._training.problem, self._training.solution
         self._rows, columns, self.signs, self._weights = _allowed(problem, solution)
         self.features = FeatureList(problem, self._rows)

@@ -102,7 +102,7 @@ class Model:
     pieces: list[PiecewiseLinear]
     offset: float
     coef: Array
-    features: FeatureList
+    features: Sequence[Feature]
 
     def predict(self, X: Array) -> Array:
         """Return the function at validated X of shape (n_samples, n_features_in)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 
 from convexnn.certificate import delivered_gap
 from convexnn.duality import relative_gap
-from convexnn.model import FeatureList, Model, build_model
+from convexnn.model import Feature, Model, build_model
 from convexnn.network import Network
 from convexnn.training import Trainer, Training
 
@@ -121,7 +121,7 @@ class SolutionPath:
         return [model.coef for model in self.models]
 
     @property
-    def features(self) -> list[FeatureList]:
+    def features(self) -> list[Sequence[Feature]]:
         """For each alpha the active features."""
         return [model.features for model in self.models]
 

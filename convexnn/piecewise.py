@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexnn.dictionaries.base import Pieces
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PPoly
 
 Array = NDArray[np.float64]
 
@@ -50,6 +54,36 @@ class PiecewiseLinear:
         x = np.asarray(x, dtype=np.float64)
         piece = np.searchsorted(self.breakpoints, x, side="right")
         return self.values[piece] + self.slopes[piece] * (x - self.anchors[piece])
+
+    def raised(self, offset: float) -> PiecewiseLinear:
+        """Return this function plus a constant."""
+        return replace(self, values=self.values + offset)
+
+    def to_ppoly(self) -> PPoly:
+        """Return the same function as a scipy polynomial, which extrapolates its outer pieces.
+
+        Returns
+        -------
+        scipy.interpolate.PPoly
+            Its inner breakpoints ``x[1:-1]`` are those of this function.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from convexnn.piecewise import PiecewiseLinear
+        >>> ramp = PiecewiseLinear(np.array([2.0]), np.array([2.0, 2.0]), np.zeros(2), np.array([0.0, 1.0]))
+        >>> float(ramp.to_ppoly().antiderivative()(5.0))
+        4.5
+        """
+        from scipy.interpolate import PPoly
+
+        places = self.breakpoints if self.breakpoints.size else self.anchors
+        # PPoly wants two ends; the outer pieces are lines, so that any place will do
+        width = float(places[-1] - places[0]) or max(1.0, abs(float(places[0])) * 2.0**-20)
+        inner = self.breakpoints
+        x = np.concatenate(([places[0] - width], inner, [places[-1] + width]))
+        values = self.values + self.slopes * (x[:-1] - self.anchors)
+        return PPoly(np.stack([self.slopes, values]), x, extrapolate=True)
 
 
 def superpose(pieces: Pieces, coef: Array, slope: float, center: float) -> PiecewiseLinear:

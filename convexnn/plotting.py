@@ -39,7 +39,7 @@ def plot_fit(
     Parameters
     ----------
     estimator : ConvexNNRegressor
-        A fitted estimator with one input feature, or a model read from a file.
+        A fitted estimator with one input feature.
     X : array-like of shape (n_samples,) or (n_samples, 1)
         Inputs.
     y : array-like of shape (n_samples,)
@@ -67,8 +67,7 @@ def plot_fit(
     >>> ax.get_xlabel()
     'times (ms)'
     """
-    if hasattr(estimator, "fit"):  # a model read from a file is fitted and has none
-        check_is_fitted(estimator)
+    check_is_fitted(estimator)
     if estimator.n_features_in_ != 1:
         raise ValueError(f"plot_fit draws one input feature, the estimator has {estimator.n_features_in_}.")
     x_name = x_name or _name(X, "x")
@@ -227,7 +226,7 @@ def _limit(ax: Axes, target: Array, values: Array) -> None:
 
 def _values(estimator: Any, x: Array) -> Array:
     # its predict would insist on the column names that the estimator was fitted to
-    return estimator._offset + estimator._pieces[0](x)
+    return estimator.to_piecewise()(x)
 
 
 def _name(values: Any, default: str) -> str:

@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, __version__
 from convexnn import _cli as cli
-from convexnn._export import load_model, save_model
 from convexnn.datasets import load_mcycle
 
 X, Y = load_mcycle(return_X_y=True)
@@ -62,8 +61,8 @@ def test_fit_prints_and_writes(table, tmp_path, capsys):
     assert (int(lines["neurons"]), int(lines["rows"])) == (model.n_neurons_, 133)
     assert int(lines["breakpoints"]) == len(model.breakpoints_[0])
     assert plot.read_bytes().startswith(b"\x89PNG")
-    loaded = load_model(model_file)
-    assert loaded.feature_names == ("times",)
+    loaded = ConvexNNRegressor.from_json(model_file)
+    assert loaded.feature_names_in_.tolist() == ["times"]
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
@@ -75,7 +74,7 @@ def test_fit_options(table, tmp_path, activation):
     columns = np.column_stack([X[:, 0], np.arange(133) % 7])
     model = ConvexNNRegressor(activation=activation, alpha=0.5, skip_connection=True)
     model.fit(columns, Y, sample_weight=1 + np.arange(133) % 2)
-    np.testing.assert_array_equal(load_model(path).predict(columns), model.predict(columns))
+    np.testing.assert_array_equal(ConvexNNRegressor.from_json(path).predict(columns), model.predict(columns))
 
 
 @pytest.mark.parametrize("name", ["pred.csv", "pred.csv.gz", None])
@@ -91,7 +90,7 @@ def test_predict(table, fitted, tmp_path, capsys, name):
             text = file.read()
     header, *rows = csv.reader(text.splitlines())
     assert header == ["times", "prediction"]
-    expected = np.column_stack([X, load_model(fitted).predict(X)])
+    expected = np.column_stack([X, ConvexNNRegressor.from_json(fitted).predict(X)])
     np.testing.assert_array_equal(np.array(rows, dtype=float), expected)
 
 
@@ -213,7 +212,8 @@ def test_nothing_is_written_when_the_picture_fails(table, tmp_path, capsys, monk
 
 
 def test_model_without_names(tmp_path, table, capsys):
-    path = save_model(ConvexNNRegressor(alpha=1.0).fit(X, Y), tmp_path / "m.json")
+    path = tmp_path / "m.json"
+    ConvexNNRegressor(alpha=1.0).fit(X, Y).to_json(path)
     check_refused(capsys, ["predict", path, table], "does not name its inputs")
 
 

@@ -31,11 +31,11 @@ LAYERS = [
     {"solvers"},
     {"network", "piecewise"},
     {"model", "training", "certificate"},
-    {"path"},
+    {"path", "_export"},
     {"_base"},
     {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_cv"},
     {"closed_forms", "landscape"},
-    {"plotting", "export", "_export", "datasets"},
+    {"plotting", "datasets"},
     {"_demo", "_cli", "__main__"},
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convexnn._cli._common import CommandError
-from convexnn._export import replacing
+from convexnn._export.files import replacing
 from convexnn.plotting import make_figure
 
 

@@ -13,7 +13,7 @@ from convexnn import ConvexNNRegressor
 from convexnn._cli._common import CommandError, add_network_options, check_outputs, network_options, shown_warnings
 from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import read_columns
-from convexnn._export import replacing, save_model
+from convexnn._export.files import replacing
 from convexnn.plotting import plot_fit
 
 Array = NDArray[np.float64]
@@ -64,6 +64,7 @@ def _fit_model(arguments: argparse.Namespace, X: Array, y: Array, weights: Array
     model = ConvexNNRegressor(**network_options(arguments))
     with shown_warnings():
         model.fit(X, y, sample_weight=weights)
+    model.feature_names_in_ = np.array(arguments.x, dtype=object)  # as if the columns had come in a frame
     return model
 
 
@@ -73,7 +74,7 @@ def _write_fit(model: Any, arguments: argparse.Namespace, figure: Any) -> None:
         if arguments.out:
             temporary = files.enter_context(replacing(arguments.out))
             try:
-                save_model(model, temporary, feature_names=arguments.x)
+                model.to_json(temporary)
             except ValueError as error:
                 raise CommandError(f"the model cannot be written: {error}") from error
         if figure is not None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 
+from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
 from convexnn._cli._common import CommandError, check_outputs
 from convexnn._cli._tables import open_text, read_columns, write_rows
-from convexnn._export import load_model, replacing
+from convexnn._export.files import read, replacing
+from convexnn._export.mixin import restore
+
+# whose model files can be read here
+CLASSES = (ConvexNNRegressor, ConvexNNRegressorCV)
 
 
 def add(commands: Any) -> None:
@@ -26,14 +32,18 @@ def _predict(arguments: argparse.Namespace) -> int:
     """Predict the rows of a file."""
     check_outputs(arguments.data, arguments.model, arguments.out, given=2)
     try:
-        model = load_model(arguments.model)
+        model = restore(read(arguments.model), {cls.__name__: cls for cls in CLASSES})
     except ValueError as error:
         raise CommandError(str(error)) from error
-    if model.feature_names is None:
-        raise CommandError(f"{arguments.model} does not name its inputs: save it with feature_names=[...]")
-    X = read_columns(arguments.data, model.feature_names)
-    header = [*model.feature_names, "prediction"]
-    rows = np.column_stack([X, model.predict(X)]).tolist()
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        raise CommandError(f"{arguments.model} does not name its inputs: fit the estimator to a frame with column names")
+    X = read_columns(arguments.data, names)
+    header = [*names, "prediction"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that X has no names: its columns were chosen by name
+        predictions = model.predict(X)
+    rows = np.column_stack([X, predictions]).tolist()
     if arguments.out is None:
         write_rows(sys.stdout, header, rows)
         sys.stdout.flush()

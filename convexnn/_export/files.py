@@ -1,0 +1,314 @@
+"""Model files: what a fitted estimator is, as JSON, and the checks that text must pass to become one again.
+
+Nothing in a file is ever executed, and nothing is taken that the version does not define: a file that is not whole
+and consistent is refused, with the place in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexnn.dictionaries.base import Units
+from convexnn.model import Feature, Model
+from convexnn.network import Network
+from convexnn.piecewise import PiecewiseLinear
+
+Array = NDArray[np.float64]
+FORMAT = "convexnn-model"
+VERSION = 2
+PIECE_FIELDS = ("breakpoints", "anchors", "values", "slopes")
+ACTIVATIONS = ("relu", "leaky_relu", "abs", "sign", "threshold")
+# the fitted attributes that are single values; the others follow from network, pieces and features
+FITTED: dict[str, type] = {
+    "alpha_": float,
+    "alpha_max_": float,
+    "objective_": float,
+    "dual_gap_": float,
+    "exact_": bool,
+    "converged_": bool,
+    "n_iter_": int,
+    "solver_": str,
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a model file holds, checked.
+
+    Attributes
+    ----------
+    estimator : str
+        The name of the class that wrote it.
+    parameters : dict
+        The parameters of the estimator, as JSON holds them.
+    feature_names : list of str or None
+        The names of the inputs.
+    fitted : dict
+        The fitted attributes that ``FITTED`` lists.
+    model : Model
+        Network, piecewise-linear form and features.
+    extra : dict
+        What the class adds.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    feature_names: list[str] | None
+    fitted: dict[str, Any]
+    model: Model
+    extra: dict[str, Any]
+
+
+def write_text(estimator: Any) -> str:
+    """Return the JSON text of a fitted estimator: linear in the number of units, one line."""
+    model: Model = estimator._model
+    network = model.network
+    names = getattr(estimator, "feature_names_in_", None)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "estimator": type(estimator).__name__,
+        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "feature_names": None if names is None else [str(name) for name in names],
+        "fitted": {name: kind(getattr(estimator, name)) for name, kind in FITTED.items()},
+        "offset": float(model.offset),
+        "pieces": [{name: _numbers(getattr(f, name)) for name in PIECE_FIELDS} for f in model.pieces],
+        "network": {
+            "activation": network.activation,
+            "negative_slope": float(network.negative_slope),
+            "inputs": network.inputs.tolist(),
+            # each unit has its own weights: as matrices of all units they would be zeros, but for a diagonal of blocks
+            "weights": [write_block(weights) for weights in network.units.weights],
+            "biases": [write_block(biases) for biases in network.units.biases],
+            "outer": _numbers(network.outer),
+            "intercept": float(network.intercept),
+            "skip_coef": None if network.skip_coef is None else _numbers(network.skip_coef),
+        },
+        "coef": _numbers(model.coef),
+        "features": [[f.kind, f.input, list(f.breakpoints), list(f.signs), list(f.origins)] for f in model.features],
+        "extra": estimator._extra_state(),
+    }
+    return json.dumps(content, allow_nan=False, separators=(",", ":"))
+
+
+def write_file(text: str, path: str | os.PathLike[str]) -> None:
+    """Write text to a file that appears complete or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file to write, which takes the place of ``path`` at the end, or vanishes on an error."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        # mkstemp makes files that only their owner can read: give this one the rights of any other
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def read(source: str | os.PathLike[str]) -> Content:
+    """Read a model from JSON text, which begins with "{", or from the file of that path."""
+    is_text = isinstance(source, str) and source.lstrip()[:1] == "{"
+    name = "the text" if is_text else os.fspath(source)
+    try:
+        text = source if isinstance(source, str) and is_text else Path(source).read_text(encoding="utf-8")
+        return _parse(json.loads(text, parse_constant=_refuse_constant))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{name} is not a valid convexnn model file: {reason}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON can hold it; what it cannot hold, such as a random state, as None."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _numbers(values: ArrayLike) -> list[float]:
+    return np.asarray(values, dtype=np.float64).tolist()
+
+
+def write_block(values: Array) -> dict[str, Any]:
+    """Return an array of any shape as JSON can hold it."""
+    # a network without units has blocks of shape (0, 1, 1), which nested lists cannot tell
+    return {"shape": list(values.shape), "data": _numbers(values.ravel())}
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}")
+
+
+def _parse(content: Any) -> Content:
+    """Check the content of a model file and return it."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f'it has no "format": "{FORMAT}"')
+    if type(content.get("version")) is not int or content["version"] != VERSION:
+        raise ValueError(f"its version is {content.get('version')!r}, this package reads version {VERSION}")
+    pieces = [_parse_piece(piece, f"pieces[{i}]") for i, piece in enumerate(_list(content["pieces"], "pieces"))]
+    names = content["feature_names"]
+    if not pieces:
+        raise ValueError("it has no inputs")
+    if names is not None and (len(_list(names, "feature_names")) != len(pieces) or not all(_is_text(n) for n in names)):
+        raise ValueError(f"feature_names must be {len(pieces)} names or null")
+    network = _parse_network(content["network"], len(pieces))
+    coef = _array(content["coef"], "coef", network.outer.size)
+    rows = _list(content["features"], "features")
+    if len(rows) != coef.size:
+        raise ValueError(f"features has {len(rows)} entries, expected {coef.size}")
+    features = [_parse_feature(row, f"features[{i}]", len(pieces)) for i, row in enumerate(rows)]
+    return Content(
+        estimator=_text(content["estimator"], "estimator"),
+        parameters=_object(content["parameters"], "parameters"),
+        feature_names=names,
+        fitted=_parse_fitted(_object(content["fitted"], "fitted")),
+        model=Model(network, pieces, _number(content["offset"], "offset"), coef, features),
+        extra=_object(content["extra"], "extra"),
+    )
+
+
+def _parse_fitted(values: dict[str, Any]) -> dict[str, Any]:
+    if values.keys() != FITTED.keys():
+        odd = sorted(values.keys() ^ FITTED.keys())
+        raise ValueError(f"fitted must hold the attributes of this version, but differs in {', '.join(odd)}")
+    for name, kind in FITTED.items():
+        if kind is float:
+            _number(values[name], name)
+        elif type(values[name]) is not kind:
+            raise ValueError(f"{name} must be of type {kind.__name__}, got {values[name]!r}")
+    return {name: kind(values[name]) for name, kind in FITTED.items()}
+
+
+def _parse_piece(piece: Any, where: str) -> PiecewiseLinear:
+    piece = _object(piece, where)
+    breakpoints = _array(piece["breakpoints"], f"{where}.breakpoints")
+    if (np.diff(breakpoints) <= 0).any():
+        raise ValueError(f"{where}.breakpoints do not increase")
+    rest = (_array(piece[name], f"{where}.{name}", breakpoints.size + 1) for name in PIECE_FIELDS[1:])
+    return PiecewiseLinear(breakpoints, *rest)
+
+
+def _parse_network(network: Any, n_inputs: int) -> Network:
+    """Return the network, its blocks of fitting shapes."""
+    activation = _object(network, "network")["activation"]
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"network.activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    outer = _array(network["outer"], "outer")
+    inputs = _list(network["inputs"], "inputs")
+    if len(inputs) != outer.size or not all(type(i) is int and 0 <= i < n_inputs for i in inputs):
+        raise ValueError(f"inputs must hold {outer.size} numbers of inputs, 0 to {n_inputs - 1}")
+    matrices, vectors = _list(network["weights"], "weights"), _list(network["biases"], "biases")
+    if len(matrices) != len(vectors) or not matrices:
+        raise ValueError(f"the network has {len(matrices)} blocks of weights and {len(vectors)} of biases")
+    weights, biases, width = [], [], 1
+    for layer, (matrix, vector) in enumerate(zip(matrices, vectors, strict=True)):
+        weights.append(_parsewrite_block(matrix, f"weights[{layer}]", (outer.size, width, None)))
+        width = weights[-1].shape[2]
+        biases.append(_parsewrite_block(vector, f"biases[{layer}]", (outer.size, width)))
+    if width != 1:
+        raise ValueError(f"the last layer of a unit must have one neuron, got {width}")
+    skip = network["skip_coef"]
+    return Network(
+        activation,
+        _number(network["negative_slope"], "negative_slope"),
+        n_inputs,
+        np.array(inputs, dtype=np.int64),
+        Units(tuple(weights), tuple(biases)),
+        outer,
+        _number(network["intercept"], "intercept"),
+        None if skip is None else _array(skip, "skip_coef", n_inputs),
+    )
+
+
+def _parsewrite_block(block: Any, where: str, expected: tuple[int | None, ...]) -> Array:
+    """Return an array of the expected shape, None for any positive size."""
+    shape = _list(_object(block, where)["shape"], f"{where}.shape")
+    fits = len(shape) == len(expected) and all(
+        type(size) is int and (size > 0 if wanted is None else size == wanted)
+        for size, wanted in zip(shape, expected, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{where} has shape {shape}, expected {['any' if e is None else e for e in expected]}")
+    # a product of Python's integers cannot overflow, and nothing is allocated before the data are counted
+    return _array(block["data"], where, math.prod(shape)).reshape(shape)
+
+
+def _parse_feature(row: Any, where: str, n_inputs: int) -> Feature:
+    if len(_list(row, where)) != 5:
+        raise ValueError(f"{where} must hold kind, input, breakpoints, signs and origins")
+    kind, which, breakpoints, signs, origins = row
+    if type(which) is not int or not 0 <= which < n_inputs:
+        raise ValueError(f"{where}: input must be 0 to {n_inputs - 1}, got {which!r}")
+    if not all(type(sign) is int and abs(sign) <= 1 for sign in _list(signs, f"{where}: signs")):
+        raise ValueError(f"{where}: signs must be -1, 0 or 1")
+    if len(_list(origins, f"{where}: origins")) != len(breakpoints) or not all(_is_text(text) for text in origins):
+        raise ValueError(f"{where}: origins must be {len(breakpoints)} texts")
+    places = _array(breakpoints, f"{where}: breakpoints").tolist()
+    return Feature(_text(kind, f"{where}: kind"), which, tuple(places), tuple(signs), tuple(origins))
+
+
+def _array(values: Any, what: str, size: int | None = None) -> Array:
+    """Return a list of finite numbers as a read-only array."""
+    values = _list(values, what)
+    # bool is a kind of int in Python, and numpy would take text for numbers
+    if not all(type(value) in (int, float) for value in values):
+        raise ValueError(f"{what} must hold numbers only")
+    array = np.array(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds a number that is not finite")
+    if size is not None and array.size != size:
+        raise ValueError(f"{what} has {array.size} numbers, expected {size}")
+    array.setflags(write=False)
+    return array
+
+
+def _number(value: Any, what: str) -> float:
+    return float(_array([value], what)[0])
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must be an object")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{what} must be a list")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be a text")
+    return value
