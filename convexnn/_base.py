@@ -230,7 +230,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
         kept = np.sort(np.argsort(-np.abs(self.coef_), kind="stable")[:20])
         lines = [
-            f"{self.network_.activation} network, depth {self.network_.depth}, {self.n_neurons_} neurons, alpha {self.alpha_:.6g} "
+            f"{self.network_.activation} network, depth {self.network_.depth}, {self.n_neurons_} neurons, "
+            f"alpha {self.alpha_:.6g} "
             f"({self.alpha_ / self.alpha_max_ if self.alpha_max_ else np.inf:.3g} of the critical one)",
             f"objective {self.objective_:.9g}, relative duality gap {self.dual_gap_:.2g}"
             + ("" if self.exact_ else " over the dictionary used, not over all biases"),

@@ -228,9 +228,9 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
         raise ValueError(f"the network has {len(matrices)} blocks of weights and {len(vectors)} of biases")
     weights, biases, width = [], [], 1
     for layer, (matrix, vector) in enumerate(zip(matrices, vectors, strict=True)):
-        weights.append(_parsewrite_block(matrix, f"weights[{layer}]", (outer.size, width, None)))
+        weights.append(read_block(matrix, f"weights[{layer}]", (outer.size, width, None)))
         width = weights[-1].shape[2]
-        biases.append(_parsewrite_block(vector, f"biases[{layer}]", (outer.size, width)))
+        biases.append(read_block(vector, f"biases[{layer}]", (outer.size, width)))
     if width != 1:
         raise ValueError(f"the last layer of a unit must have one neuron, got {width}")
     skip = network["skip_coef"]
@@ -246,8 +246,8 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
     )
 
 
-def _parsewrite_block(block: Any, where: str, expected: tuple[int | None, ...]) -> Array:
-    """Return an array of the expected shape, None for any positive size."""
+def read_block(block: Any, where: str, expected: tuple[int | None, ...]) -> Array:
+    """Return the array that ``write_block`` wrote; an error unless it has the expected shape, None for any positive size."""
     shape = _list(_object(block, where)["shape"], f"{where}.shape")
     fits = len(shape) == len(expected) and all(
         type(size) is int and (size > 0 if wanted is None else size == wanted)
