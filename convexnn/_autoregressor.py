@@ -300,9 +300,26 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         self._scheme = WindowScheme(check_lags(self.lags), self.difference)
         if len(self._scheme.lags) != self.n_features_in_ or history.values.size < self._scheme.width + 2:
             raise ValueError(f"{self.n_features_in_} inputs and {history.values.size} values do not fit lags={self.lags!r}")
-        self.lags_, self._history, self._calibrated = self._scheme.lags, history, {}
+        self.lags_, self._history, self._intervals = self._scheme.lags, history, None
         fitted = self._scheme.one_step(self._model.predict, history.values)
         self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+
+    def training_series(self):
+        """Return the series of the fit in the form in which it came.
+
+        Returns
+        -------
+        ndarray or pandas Series of shape (n,)
+            Oldest first. A model read from JSON has no index.
+
+        Examples
+        --------
+        >>> from convexnn import ConvexNNAutoregressor
+        >>> ConvexNNAutoregressor().fit([0, 1, 3, 2, 4]).training_series()
+        array([0., 1., 3., 2., 4.])
+        """
+        check_is_fitted(self)
+        return self._history.wrap(self._history.values)
 
     def _window(self, last_window: Any) -> TimeSeries:
         if last_window is None:

@@ -16,7 +16,8 @@ from sklearn.neural_network import MLPRegressor
 from convexnn._export.files import replacing
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.datasets import load_btc_minutes, load_mcycle
-from convexnn.plotting import make_figure, plot_fit
+from convexnn.plotting import FitDisplay
+from convexnn.plotting._style import make_figure
 
 Array = NDArray[np.float64]
 MLP_UNITS = 60
@@ -81,7 +82,9 @@ def run_demo(folder: Path, write: Callable[[str], None]) -> Path:
             gap = (line.objective - bound) / line.objective
             write(f"  {line.method:<14}{line.objective:>14.5e}{gap:>11.1e}{line.rmse:>#10.4g}"
                   f"{line.neurons:>9}{line.seconds:>9.3f}")  # fmt: skip
-        plot_fit(model, case.x, case.y, ax, x_name=case.x_name, y_name=case.y_name, difference=case.difference)
+        FitDisplay.from_estimator(
+            model, case.x, case.y, ax=ax, x_name=case.x_name, y_name=case.y_name, difference=case.difference
+        )
         ax.set_title(case.title)
     write("\n" + FOOTNOTE)
     path = folder / "convexnn_demo.png"

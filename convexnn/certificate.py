@@ -49,8 +49,8 @@ class Certificate:
     exact: bool
 
 
-def certify_fit(training: Training, model: Model) -> Certificate:
-    """Certify the function of a model on the data of its training, from its predictions.
+def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
+    """Return the gap of a model's function on the data of its training, from its predictions, and the dual point used.
 
     The primal value is that of the predictions. Dual points are their derivatives (for the squared loss: residuals) and the
     one that the solver ended with, which meets the active constraints to the last digits; any vector would do, so nothing of
@@ -65,7 +65,14 @@ def certify_fit(training: Training, model: Model) -> Certificate:
         points.append(training.solution.lam)
     points = [feasible(problem, lam) for lam in points]
     gaps = [evaluate_gap(problem, predicted, penalty, lam=lam, limit=0) for lam in points]
-    gap, lam = min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)
+    return min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)
+
+
+def certify_fit(training: Training, model: Model) -> Certificate:
+    """Certify the function of a model on the data of its training, from its predictions."""
+    problem, data = training.problem, training.problem.data
+    gap, lam = certified_point(training, model)
+    beta = training.alpha * float(data.w.sum()) * data.w_scale
     best = price(problem, lam, limit=1, slack=gap.violations.maximum * (1.0 - 1e-9) - 1.0)
     return Certificate(
         primal=(gap.primal + data.constant) * data.objective_scale,

@@ -36,6 +36,8 @@ class Feature:
     origins : tuple of str
         For each breakpoint what it is: "training point", "reflection of a across b", "midpoint of a and b" (a and b
         training points), or "composite of ...", made of these training points in another way.
+    sources : tuple of tuple of float
+        For each breakpoint the training points that its origin names.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Feature:
     breakpoints: tuple[float, ...]
     signs: tuple[int, ...]
     origins: tuple[str, ...]
+    sources: tuple[tuple[float, ...], ...]
 
 
 class FeatureList(Sequence):
@@ -68,14 +71,16 @@ class FeatureList(Sequence):
         breakpoints = dictionary.pieces(row, origin).breakpoints[0]
         # a feature may say one breakpoint twice, where two of its biases fall together
         kept = np.concatenate(([True], np.diff(breakpoints) > 0.0))
-        origins = [_phrase(kind, origin[list(places)]) for kind, places in dictionary.origins(row)[0]]
+        made = [(kind, origin[list(places)]) for kind, places in dictionary.origins(row)[0]]
+        made = [one for one, keep in zip(made, kept, strict=True) if keep]
         signs = np.concatenate([np.sign(weights).ravel() for weights in dictionary.units(row).weights])
         return Feature(
             dictionary.kind,
             j,
             tuple(breakpoints[kept].tolist()),
             tuple(signs.astype(int).tolist()),
-            tuple(text for text, keep in zip(origins, kept, strict=True) if keep),
+            tuple(_phrase(*one) for one in made),
+            tuple(tuple(points.tolist()) for _, points in made),
         )
 
     def __iter__(self) -> Iterator[Feature]:

@@ -224,6 +224,8 @@ def alter(content, path, value):
         (["features", 0, 1], 7, "input must be 0 to 0"),
         (["features", 0, 3], [5], "signs"),
         (["features", 0, 4], [], "origins"),
+        (["features", 0, 5], [], "sources"),
+        (["features", 0, 5, 0], ["x"], "sources must hold numbers"),
         (["parameters"], [], "parameters must be an object"),
         (["estimator"], 3, "estimator must be a text"),
         (["extra"], [], "extra must be an object"),

@@ -12,7 +12,7 @@ from test_cli import check_refused, write
 from convexnn import ConvexNNAutoregressor
 from convexnn import _cli as cli
 from convexnn.datasets import load_sunspots
-from convexnn.plotting import plot_forecast
+from convexnn.plotting import ForecastDisplay
 
 SERIES = load_sunspots().target
 
@@ -120,7 +120,7 @@ DATES = pd.date_range("1700", periods=SERIES.size, freq="YS", name="year")
 @pytest.mark.parametrize("level", [None, 80, [50, 95]], ids=str)
 def test_plot(series, level):
     table = ConvexNNAutoregressor(lags=2).fit(series).forecast(11, level=level)
-    ax = plot_forecast(series, table, level=level, shown=50)
+    ax = ForecastDisplay.from_forecast(series, table, level=level, shown=50).ax_
     levels = [] if level is None else np.atleast_1d(level).tolist()
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert sorted(labels) == sorted(["series", "forecast", *(f"{value} %" for value in levels)])
@@ -143,4 +143,4 @@ def test_plot(series, level):
 )
 def test_bad_plots(forecast, level, message):
     with pytest.raises(ValueError, match=message):
-        plot_forecast(SERIES, forecast, level=level)
+        ForecastDisplay.from_forecast(SERIES, forecast, level=level)

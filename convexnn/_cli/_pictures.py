@@ -8,7 +8,7 @@ from typing import Any
 
 from convexnn._cli._common import CommandError
 from convexnn._export.files import replacing
-from convexnn.plotting import make_figure
+from convexnn.plotting._style import make_figure
 
 
 def new_picture(path: str) -> tuple[Any, Any]:

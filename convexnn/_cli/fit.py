@@ -14,7 +14,7 @@ from convexnn._cli._common import CommandError, add_network_options, check_outpu
 from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import read_columns
 from convexnn._export.files import replacing
-from convexnn.plotting import plot_fit
+from convexnn.plotting import FitDisplay
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     X, y = columns[:, : len(arguments.x)], columns[:, len(arguments.x)]
     model = _fit_model(arguments, X, y, columns[:, -1] if arguments.weights else None)
     if figure is not None:
-        plot_fit(model, X, y, axes, x_name=arguments.x[0], y_name=arguments.y)
+        FitDisplay.from_estimator(model, X, y, ax=axes, x_name=arguments.x[0], y_name=arguments.y)
     _write_fit(model, arguments, figure)
     breakpoints = sum(len(places) for places in model.breakpoints_)
     print(f"rows          {len(y)}")

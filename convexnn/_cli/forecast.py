@@ -15,7 +15,7 @@ from convexnn._cli._common import add_network_options, check_outputs, network_op
 from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import open_text, read_columns, write_rows
 from convexnn._export.files import replacing
-from convexnn.plotting import plot_forecast
+from convexnn.plotting import ForecastDisplay
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def _forecast(arguments: argparse.Namespace) -> int:
     with shown_warnings():
         table = model.fit(series).forecast(arguments.steps, level=arguments.level)
     if figure is not None:
-        plot_forecast(series, table, axes, level=arguments.level, name=arguments.column)
+        ForecastDisplay.from_forecast(series, table, ax=axes, level=arguments.level, name=arguments.column)
     _write(arguments, table.reshape(arguments.steps, -1), figure)
     return 0
 

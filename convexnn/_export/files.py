@@ -96,7 +96,7 @@ def write_text(estimator: Any) -> str:
             "skip_coef": None if network.skip_coef is None else _numbers(network.skip_coef),
         },
         "coef": _numbers(model.coef),
-        "features": [[f.kind, f.input, list(f.breakpoints), list(f.signs), list(f.origins)] for f in model.features],
+        "features": [[f.kind, f.input, f.breakpoints, f.signs, f.origins, f.sources] for f in model.features],
         "extra": estimator._extra_state(),
     }
     return json.dumps(content, allow_nan=False, separators=(",", ":"))
@@ -260,17 +260,20 @@ def read_block(block: Any, where: str, expected: tuple[int | None, ...]) -> Arra
 
 
 def _parse_feature(row: Any, where: str, n_inputs: int) -> Feature:
-    if len(_list(row, where)) != 5:
-        raise ValueError(f"{where} must hold kind, input, breakpoints, signs and origins")
-    kind, which, breakpoints, signs, origins = row
+    if len(_list(row, where)) != 6:
+        raise ValueError(f"{where} must hold kind, input, breakpoints, signs, origins and sources")
+    kind, which, breakpoints, signs, origins, sources = row
     if type(which) is not int or not 0 <= which < n_inputs:
         raise ValueError(f"{where}: input must be 0 to {n_inputs - 1}, got {which!r}")
     if not all(type(sign) is int and abs(sign) <= 1 for sign in _list(signs, f"{where}: signs")):
         raise ValueError(f"{where}: signs must be -1, 0 or 1")
     if len(_list(origins, f"{where}: origins")) != len(breakpoints) or not all(_is_text(text) for text in origins):
         raise ValueError(f"{where}: origins must be {len(breakpoints)} texts")
+    if len(_list(sources, f"{where}: sources")) != len(breakpoints):
+        raise ValueError(f"{where}: sources must be {len(breakpoints)} lists of points")
     places = _array(breakpoints, f"{where}: breakpoints").tolist()
-    return Feature(_text(kind, f"{where}: kind"), which, tuple(places), tuple(signs), tuple(origins))
+    points = tuple(tuple(_array(one, f"{where}: sources").tolist()) for one in sources)
+    return Feature(_text(kind, f"{where}: kind"), which, tuple(places), tuple(signs), tuple(origins), points)
 
 
 def _array(values: Any, what: str, size: int | None = None) -> Array:

@@ -104,6 +104,14 @@ class Dictionary(ABC):
         Features that agree on the points up to a constant may be named once only.
         """
 
+    def profile(self, lam: Array) -> list[tuple[str, Rows, Array]]:
+        """Return features and their correlations for a picture: kinds with a name, rows and values of ``lam @ g``.
+
+        Where a feature has one bias, all of them; here a batch of the strongest, spread over the dictionary.
+        """
+        priced = self.price(lam, 0.0, limit=500)
+        return [(f"{self.kind}s, the strongest", priced.features, priced.correlations)]
+
     @abstractmethod
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         """Return the (len(x), k) values at x of k features whose biases are taken from ``points`` (default: its own)."""

@@ -37,16 +37,10 @@ class Ramps(SplineDictionary):
         self.spline_norm = SplineNorm(1.0 / (1.0 - slope), coupled=not skip, flat=False)
 
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
-        from convexnn.kernels.sweeps import excursions, ramp_sums
+        from convexnn.kernels.sweeps import excursions
 
-        sums = ramp_sums(self.points, lam)
-        # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
-        total = sums[0]
-        # on the data a ramp from the last point down is one from the first point up, which alone is offered: without the
-        # choice two networks, different outside the data, would be equally good
-        sums = sums[:-1]
+        sums, shifts = self._curves(lam)
         turn = 1.0 - self.slope
-        shifts = {1: self.slope * total} if self.one_sided else {1: self.slope * total, -1: -total}
         extremes = np.array([sums.min(), sums.max()]) if sums.size else np.zeros(1)
         maximum = max(float(np.abs(turn * extremes + shift).max()) for shift in shifts.values())
         rows, correlations = [np.empty((0, 2), np.int64)], [np.empty(0)]
@@ -59,15 +53,33 @@ class Ramps(SplineDictionary):
         return most_violated(maximum, np.concatenate(rows), np.concatenate(correlations), limit)
 
     def tight(self, lam: Array, bound: float) -> Rows:
+        sums, shifts = self._curves(lam)
+        rows = [np.empty((0, 2), np.int64)]
+        for direction, shift in shifts.items():
+            found = np.flatnonzero(np.abs((1.0 - self.slope) * sums + shift) >= bound)
+            rows.append(np.column_stack((found, np.full(found.size, direction))))
+        return np.concatenate(rows)
+
+    def profile(self, lam: Array) -> list[tuple[str, Rows, Array]]:
+        sums, shifts = self._curves(lam)
+        names = {1: "ramps to the right", -1: "ramps to the left"}
+        return [
+            (names[direction], np.column_stack((np.arange(sums.size), np.full(sums.size, direction))),
+             (1.0 - self.slope) * sums + shift)
+            for direction, shift in shifts.items()
+        ]  # fmt: skip
+
+    def _curves(self, lam: Array) -> tuple[Array, dict[int, float]]:
+        """Return F at all biases, and for each direction what to add to (1 - slope) F to get the correlation."""
         from convexnn.kernels.sweeps import ramp_sums
 
         sums = ramp_sums(self.points, lam)
-        rows = [np.empty((0, 2), np.int64)]
-        for direction in (1,) if self.one_sided else (1, -1):
-            shift = self.slope * sums[0] if direction == 1 else -sums[0]
-            found = np.flatnonzero(np.abs((1.0 - self.slope) * sums[:-1] + shift) >= bound)
-            rows.append(np.column_stack((found, np.full(found.size, direction))))
-        return np.concatenate(rows)
+        # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
+        total = sums[0]
+        shifts = {1: self.slope * total} if self.one_sided else {1: self.slope * total, -1: -total}
+        # on the data a ramp from the last point down is one from the first point up, which alone is offered: without the
+        # choice two networks, different outside the data, would be equally good
+        return sums[:-1], shifts
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         points = self.points if points is None else points

@@ -41,6 +41,10 @@ class Steps(StepDictionary):
     def tight(self, lam: Array, bound: float) -> Rows:
         return np.flatnonzero(np.abs(self._curve(lam)) >= bound)[:, None]
 
+    def profile(self, lam: Array) -> list[tuple[str, Rows, Array]]:
+        curve = self._curve(lam)
+        return [("steps", np.arange(curve.size)[:, None], curve)]
+
     def _curve(self, lam: Array) -> Array:
         """Return the correlation of every step."""
         return self.height * np.cumsum(lam[:0:-1])[::-1]
