@@ -71,8 +71,9 @@ def test_fit(options):
     np.testing.assert_array_equal(np.sort(marked), inside)
     assert set(inside) <= set(x)
     kinds = set(display.fit_panels[0].kinds)
-    expected = {"threshold": {"midpoint"}, "sign": {"midpoint"}, "relu": {"training point"}, "leaky_relu": {"training point"}}
-    assert kinds <= expected.get(model.activation, {"training point", "reflection", "midpoint"})
+    steps, ramps, folds = {"midpoint"}, {"training point"}, {"training point", "reflection", "midpoint"}
+    expected = {"threshold": steps, "sign": steps, "relu": ramps, "leaky_relu": ramps, "abs": folds}
+    assert kinds <= expected[model.activation]
 
 
 def test_kinds_of_breakpoints(folded):
@@ -300,7 +301,7 @@ def picture_forecast(ax):
 @pytest.mark.parametrize("draw", [picture_fit, picture_features, picture_certificate, picture_path, picture_errors,
                                   picture_forecast], ids=lambda f: f.__name__)  # fmt: skip
 def test_pictures(tmp_path, draw, style):
-    """The picture is that which was looked at, up to what another version of matplotlib does to edges of lines and letters."""
+    """The picture is that which was looked at, up to what another matplotlib does to edges of lines and letters."""
     name = f"{draw.__name__.removeprefix('picture_')}_{'light' if style == 'default' else 'dark'}.png"
     with plt.style.context(style):
         figure, ax = plt.subplots(figsize=(5, 3.4), layout="constrained")
