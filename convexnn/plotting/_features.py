@@ -82,10 +82,10 @@ class FeatureDisplay:
     --------
     >>> from convexnn import ConvexNNRegressor
     >>> from convexnn.plotting import FeatureDisplay
-    >>> model = ConvexNNRegressor(3, activation="abs", alpha=0.02).fit([[-1], [0], [1], [2], [3]], [1, 0, 1, 0, 1])
+    >>> model = ConvexNNRegressor(3, activation="abs", alpha=0.01).fit([[0], [1], [4]], [1, 0, 0])
     >>> display = FeatureDisplay.from_estimator(model)
     >>> [(arc.source, arc.mirror, arc.image) for arc in display.reflections]
-    [(0.0, 1.0, 2.0)]
+    [(0.0, 1.0, 2.0), (4.0, 1.0, -2.0)]
     """
 
     ax_: Axes
