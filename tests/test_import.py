@@ -36,6 +36,7 @@ LAYERS = [
     {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_cv"},
     {"closed_forms", "landscape"},
     {"plotting", "datasets"},
+    {"_explore"},
     {"_demo", "_cli", "__main__"},
 ]
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from convexnn import __version__
-from convexnn._cli import demo, fit, forecast, predict
+from convexnn._cli import demo, explore, fit, forecast, predict
 from convexnn._cli._common import CommandError, one_line
 
 # in the order of the help; each has add(commands), which sets the function that runs it
-COMMANDS = (fit, predict, forecast, demo)
+COMMANDS = (fit, predict, forecast, explore, demo)
 
 
 class Parser(argparse.ArgumentParser):
