@@ -48,7 +48,7 @@ class ConvexNNAutoregressor(BaseConvexNN):
     calibration : float, default=0.3
         The last part of the training series, between 0 and 1, on which ``forecast`` measures its prediction intervals.
     depth, activation, architecture, width, negative_slope, skip_connection, alpha, loss, quantile, huber_delta, \
-dictionary, max_breakpoints, solver, tol, max_iter, warm_start, verbose, n_jobs, random_state
+dictionary, max_breakpoints, solver, tol, max_iter, warm_start, verbose, n_jobs, random_state : various
         As in :class:`ConvexNNRegressor`; all but ``lags`` by keyword. ``random_state`` is that of ``simulate`` too, if it is
         not given one.
 
@@ -133,8 +133,8 @@ dual_gap_, exact_, converged_, n_iter_, solver_
 
         Returns
         -------
-        self : ConvexNNAutoregressor
-            The fitted estimator.
+        ConvexNNAutoregressor
+            The fitted estimator itself.
         """
         scheme = WindowScheme(check_lags(self.lags), self.difference)
         history = read_series(series, least=scheme.width + 2, why=f"lags={self.lags!r}, difference={self.difference} need")

@@ -215,8 +215,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
 
         Returns
         -------
-        self : ConvexNNRegressorCV
-            The fitted estimator.
+        ConvexNNRegressorCV
+            The fitted estimator itself.
         """
         templates = self._templates()
         given = None if isinstance(self.alphas, Integral) else falling(self.alphas)

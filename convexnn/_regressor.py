@@ -145,8 +145,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
 
         Returns
         -------
-        self : ConvexNNRegressor
-            The fitted estimator.
+        ConvexNNRegressor
+            The fitted estimator itself.
         """
         spec = self._architecture()
         self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)

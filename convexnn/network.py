@@ -115,6 +115,11 @@ class Network:
 
         ``(sum |w| ** depth) / depth`` over all weights of hidden and output layers; for sign and threshold, whose inner
         weights have no scale, the sum of the absolute outer weights.
+
+        Returns
+        -------
+        float
+            The penalty.
         """
         if self.activation in STEPS:
             return float(np.abs(self.outer).sum())

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 class CorrelationCurve:
     """The correlations of features with a dual point, as arrays.
 
-    Attributes
+    Parameters
     ----------
     biases : ndarray of shape (m,)
         The first breakpoint of each feature.
@@ -36,6 +36,13 @@ class CorrelationCurve:
         What the features are.
     connected : bool
         Whether these are all features of one bias each, so that a line through them means something.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.plotting import CorrelationCurve
+    >>> CorrelationCurve(np.array([0.0, 1.0]), np.array([0.5, -0.5]), "ramps", True).biases.size
+    2
     """
 
     biases: Array

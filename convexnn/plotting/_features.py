@@ -26,12 +26,19 @@ FLOOR = 0.34  # the part of the picture, from below, that the arcs have
 class FeatureCurve:
     """A feature, as arrays.
 
-    Attributes
+    Parameters
     ----------
     x, y : ndarray of shape (m,)
         The vertices of the feature times its coefficient.
     label : str
         Its name in the legend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.plotting import FeatureCurve
+    >>> FeatureCurve(np.array([0.0, 1.0]), np.array([0.0, 2.0]), "2 times ramp").label
+    '2 times ramp'
     """
 
     x: Array
@@ -43,10 +50,16 @@ class FeatureCurve:
 class Reflection:
     """``image`` is ``source`` mirrored at ``mirror``: image = 2 mirror - source; a midpoint of two has itself as mirror.
 
-    Attributes
+    Parameters
     ----------
     source, mirror, image : float
         Places on the axis.
+
+    Examples
+    --------
+    >>> from convexnn.plotting import Reflection
+    >>> Reflection(source=0.0, mirror=1.0, image=2.0).image
+    2.0
     """
 
     source: float

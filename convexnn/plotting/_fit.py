@@ -31,7 +31,7 @@ MOST_FEATURES = 5000  # of more than these nobody can see the kinds of breakpoin
 class FitPanel:
     """The picture of one input, as arrays.
 
-    Attributes
+    Parameters
     ----------
     x, y : ndarray of shape (n,)
         The data.
@@ -45,6 +45,15 @@ class FitPanel:
         The names of the axes.
     band : tuple of ndarray of shape (m,), default=None
         The lower and the upper bound of a band at ``line_x``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.plotting import FitDisplay, FitPanel
+    >>> x = np.array([0.0, 1.0, 2.0])
+    >>> panel = FitPanel(x, np.array([0.1, 0.9, 2.1]), x, x, x[1:2], x[1:2], ("training point",), x_name="dose")
+    >>> FitDisplay([panel]).plot().axes_[0].get_xlabel()
+    'dose'
     """
 
     x: Array
