@@ -171,7 +171,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
             One matrix a layer, as in :class:`sklearn.neural_network.MLPRegressor`.
         intercepts : list of ndarray of shape (n_out,)
             One bias vector a layer.
-        skip_coef : ndarray of shape (n_features_in_,) or None
+        skip_coef : ndarray of shape (n_features,) or None
             The linear skip connection.
 
         Examples

@@ -110,7 +110,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         Its certificate and how it was found, as in :class:`ConvexNNRegressor`.
     n_features_in_ : int
         The number of inputs.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had string column names.
 
     Raises

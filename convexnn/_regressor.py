@@ -81,7 +81,7 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         The active features: kind, input, breakpoints, signs.
     intercept_ : float
         The bias of the output.
-    skip_coef_ : ndarray of shape (n_features_in_,)
+    skip_coef_ : ndarray of shape (n_features,)
         The skip connection, zeros without one.
     breakpoints_, slopes_ : list of ndarray
         For each input the exact piecewise-linear form: k breakpoints and k + 1 slopes.
@@ -103,7 +103,7 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         The solver used.
     n_features_in_ : int
         The number of inputs.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had string column names.
 
     Raises

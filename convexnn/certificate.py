@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 class Certificate:
     """A bound on the distance to the best network of the architecture.
 
-    Any dual point theta * lam with theta * max |lam @ g| <= beta bounds the objective of *every* network of the
+    Any dual point theta * lam with ``theta * max |lam @ g| <= beta`` bounds the objective of *every* network of the
     architecture from below by ``dual``; the fitted one attains ``primal``.
 
     Attributes
@@ -31,7 +31,7 @@ class Certificate:
     beta : float
         The regularisation ``alpha * sum(w)``.
     max_correlation : float
-        The largest |lam @ g| over all features g of the dictionary, lam the weighted residuals or, where that gives the
+        The largest ``|lam @ g|`` over all features g of the dictionary, lam the weighted residuals or, where that gives the
         smaller gap, the dual point that the solver ended with: at an exact optimum it is ``beta``.
     feature : Feature or None
         The feature where it is attained; None where there is no feature.

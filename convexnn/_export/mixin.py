@@ -165,7 +165,7 @@ class ExportMixin:
         Returns
         -------
         torch.nn.Module
-            It maps a tensor of shape (n, n_features_in_) to one of shape (n,). Its parameters are those of the network;
+            It maps a tensor of shape (n, n_features) to one of shape (n,). Its parameters are those of the network;
             they can be trained further.
 
         Examples
@@ -192,7 +192,7 @@ class ExportMixin:
 
         Notes
         -----
-        The model (opset 17) has one input "X" of shape (n, n_features_in_) and one output "y" of shape (n,).
+        The model (opset 17) has one input "X" of shape (n, n_features) and one output "y" of shape (n,).
 
         Examples
         --------
