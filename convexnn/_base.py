@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,8 +24,36 @@ from convexnn.solvers import SOLVERS
 from convexnn.training import Trainer, Training, prepare
 
 
+class _FromModel:
+    """A fitted attribute that is read off the model: most of them are never looked at."""
+
+    def __init__(self, read: Callable[[Model], object]):
+        self._read = read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, estimator, owner=None):
+        if estimator is None:
+            return self
+        if "_model" not in vars(estimator):
+            raise AttributeError(f"{type(estimator).__name__!r} object has no attribute {self._name!r} before fit")
+        return self._read(estimator._model)
+
+
 class BaseConvexNN(ExportMixin, BaseEstimator):
     """The parameters, training and inspection that :class:`convexnn.ConvexNNRegressor` documents."""
+
+    coef_ = _FromModel(lambda model: model.coef)
+    features_ = _FromModel(lambda model: model.features)
+    network_ = _FromModel(lambda model: model.network)
+    n_neurons_ = _FromModel(lambda model: model.network.n_neurons)
+    intercept_ = _FromModel(lambda model: model.network.intercept)
+    skip_coef_ = _FromModel(lambda model: model.skip_coef)
+    breakpoints_ = _FromModel(lambda model: [f.breakpoints for f in model.pieces])
+    slopes_ = _FromModel(lambda model: [f.slopes for f in model.pieces])
+    _offset = _FromModel(lambda model: model.offset)
+    _pieces = _FromModel(lambda model: model.pieces)
 
     _parameter_constraints: dict = {
         "depth": [Interval(Integral, 2, None, closed="left")],
@@ -90,6 +120,11 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @classmethod
+    @cache
+    def _get_param_names(cls):
+        return super()._get_param_names()  # once a class: reading the signature is a tenth of a small fit
+
     def _canonical(self, X, y, sample_weight, homogeneous) -> CanonicalData:
         """Check the data and bring them into canonical form."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
@@ -149,18 +184,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         self.exact_ = all(dictionary.exact for dictionary in training.problem.dictionaries)
         self.converged_ = self.dual_gap_ <= self.tol
         self.n_iter_ = training.solution.n_iter
-        self._training = training
-        self._keep_model(model)
-
-    def _keep_model(self, model: Model) -> None:
-        """Set the fitted attributes that say what the network is."""
-        self._model = model
-        self.coef_, self.features_ = model.coef, model.features
-        self.network_, self.n_neurons_ = model.network, model.network.n_neurons
-        self.intercept_ = model.network.intercept
-        self.skip_coef_ = np.zeros(self.n_features_in_) if model.network.skip_coef is None else model.network.skip_coef
-        self.breakpoints_ = [f.breakpoints for f in model.pieces]
-        self.slopes_ = [f.slopes for f in model.pieces]
+        self._training, self._model = training, model
 
     def get_network_weights(self):
         """Return the weights of the optimal network.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,48 +110,92 @@ class Model:
     coef: Array
     features: Sequence[Feature]
 
+    @property
+    def skip_coef(self) -> Array:
+        """The skip connection, zeros without one."""
+        skip = self.network.skip_coef
+        return np.zeros(self.network.n_features_in) if skip is None else skip
+
     def predict(self, X: Array) -> Array:
         """Return the function at validated X of shape (n_samples, n_features_in)."""
-        return sum((f(x) for f, x in zip(self.pieces, X.T, strict=True)), start=np.full(len(X), self.offset))
+        out = self.pieces[0](X[:, 0])
+        out += self.offset
+        for f, x in zip(self.pieces[1:], X.T[1:], strict=True):
+            out += f(x)
+        return out
+
+
+class SolvedModel(Model):
+    """The model of a solution, each part made when it is asked for: of a million units nobody may look at the weights."""
+
+    def __init__(self, problem: Problem, solution: Solution, spec: Architecture):
+        vars(self).update(_problem=problem, _solution=solution, _spec=spec)
+
+    @cached_property
+    def _coef(self) -> list[Array]:
+        """The coefficients of each input."""
+        data, homogeneous = self._problem.data, self._spec.homogeneous
+        scales = [data.y_scale / (axis.scale if homogeneous else 1.0) for axis in data.axes]
+        return [z * scale for z, scale in zip(self._solution.coef, scales, strict=True)]
+
+    @cached_property
+    def coef(self) -> Array:
+        """The coefficients of the active features."""
+        return np.concatenate(self._coef)
+
+    @cached_property
+    def features(self) -> FeatureList:
+        """The active features."""
+        return FeatureList(self._problem, self._solution.features)
+
+    @cached_property
+    def _slopes(self) -> Array:
+        """The slopes of the skip connection."""
+        data = self._problem.data
+        return self._solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the solution knows its values better than the sum of its features does."""
+        return self._solution.splines is not None or self._solution.levels is not None
+
+    @cached_property
+    def offset(self) -> float:
+        """The constant beside the pieces."""
+        data = self._problem.data
+        return data.y_center if self._exact else data.y_center + data.y_scale * self._solution.intercept
+
+    @cached_property
+    def pieces(self) -> list[PiecewiseLinear]:
+        """The function of each input."""
+        data, solution = self._problem.data, self._solution
+        if solution.splines is not None:
+            return [_from_spline(f, axis, data.y_scale) for f, axis in zip(solution.splines, data.axes, strict=True)]
+        inputs = zip(data.axes, self._problem.dictionaries, solution.features, self._coef, self._slopes, strict=True)
+        pieces = [
+            superpose(dictionary.pieces(features, axis.origin), z, slope, axis.center)
+            for axis, dictionary, features, z, slope in inputs
+        ]
+        if solution.levels is not None:
+            return [replace(pieces[0], values=solution.levels * data.y_scale)]
+        return pieces
+
+    @cached_property
+    def network(self) -> Network:
+        """The network."""
+        data, solution, spec = self._problem.data, self._solution, self._spec
+        inputs = zip(data.axes, self._problem.dictionaries, solution.features, strict=True)
+        units = tuple(dictionary.units(features, axis.origin) for axis, dictionary, features in inputs)
+        joined, outer, owners = rebuild(units, tuple(self._coef), spec.activation)
+        centers = np.array([axis.center for axis in data.axes])
+        intercept = data.y_center + data.y_scale * solution.intercept - float(np.dot(self._slopes, centers))
+        skip = self._slopes if spec.skip_connection else None
+        return Network(spec.activation, spec.negative_slope, len(data.axes), owners, joined, outer, intercept, skip)
 
 
 def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Model:
     """Map a solution back to the units of the data and rebuild the network."""
-    data = problem.data
-    coef, units = [], []
-    for axis, dictionary, features, z in zip(
-        data.axes, problem.dictionaries, solution.features, solution.coef, strict=True
-    ):
-        coef.append(z * (data.y_scale / (axis.scale if spec.homogeneous else 1.0)))
-        units.append(dictionary.units(features, axis.origin))
-    slopes = solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
-    center = np.array([axis.center for axis in data.axes])
-    offset = data.y_center + data.y_scale * solution.intercept
-    joined, outer, inputs = rebuild(tuple(units), tuple(coef), spec.activation)
-    network = Network(
-        spec.activation,
-        spec.negative_slope,
-        len(data.axes),
-        inputs,
-        joined,
-        outer,
-        offset - float(np.dot(slopes, center)),
-        slopes if spec.skip_connection else None,
-    )
-    listed = FeatureList(problem, solution.features)
-    if solution.splines is not None:
-        pieces = [_from_spline(spline, axis, data.y_scale) for spline, axis in zip(solution.splines, data.axes, strict=True)]
-        return Model(network, pieces, data.y_center, np.concatenate(coef), listed)
-    pieces = [
-        superpose(dictionary.pieces(features, axis.origin), z, slope, axis.center)
-        for axis, dictionary, features, z, slope in zip(
-            data.axes, problem.dictionaries, solution.features, coef, slopes, strict=True
-        )
-    ]
-    if solution.levels is not None:
-        pieces = [replace(pieces[0], values=solution.levels * data.y_scale)]
-        offset = data.y_center
-    return Model(network, pieces, offset, np.concatenate(coef), listed)
+    return SolvedModel(problem, solution, spec)
 
 
 def _from_spline(spline: Spline, axis: Axis, y_scale: float) -> PiecewiseLinear:

@@ -318,7 +318,7 @@ def restore(content: files.Content, classes: dict[str, type]) -> Any:
         estimator.feature_names_in_ = np.array(content.feature_names, dtype=object)
     for name, value in content.fitted.items():
         setattr(estimator, name, value)
-    estimator._keep_model(content.model)
+    estimator._model = content.model
     estimator._training = None
     estimator._set_extra_state(content.extra)
     return estimator

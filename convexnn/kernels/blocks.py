@@ -89,8 +89,8 @@ def segment_sums(x, y, w, table, left, right):
 
 
 @njit(cache=True, nogil=True)
-def price_segments(x, y, w, table, knots, kinds, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
-    """Sweep F over all points, segment by segment, anchored at the knots, where it is ``forces[kinds]``.
+def price_segments(x, y, w, table, knots, signs, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
+    """Sweep F over all points, segment by segment, anchored at the knots, where it is known: see :func:`fit_knots`.
 
     One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
     Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error,
@@ -101,10 +101,10 @@ def price_segments(x, y, w, table, knots, kinds, values, forces, tied_left, tied
     squares = mismatch = before = first = f = 0.0
     least, greatest = low, high
     size = knots.size
-    right_force = forces[kinds[0]]
+    right_force = forces[2]
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
-        left_force, right_force = right_force, forces[kinds[k + 1]]
+        left_force, right_force = right_force, forces[3 if k == size - 2 else int(signs[k + 1] > 0)]
         start, value = x[left], values[k]
         length = x[right] - start
         slope = (values[k + 1] - value) / length

@@ -80,17 +80,6 @@ def crossing(signs, slopes, aim, k, flat):
 
 
 @njit(cache=True, nogil=True)
-def crossed(signs, slopes, aim, flat, reach):
-    """Return how many kinks cross zero no later than ``reach``, and when the first one does."""
-    count, soonest = 0, 2.0
-    for k in range(signs.size):
-        place = crossing(signs, slopes, aim, k, flat)
-        soonest = min(soonest, place)
-        count += place <= reach
-    return count, soonest
-
-
-@njit(cache=True, nogil=True)
 def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, reach, to_sums):
     """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
 
@@ -139,10 +128,10 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
 
 
 @njit(cache=True, nogil=True)
-def fit_knots(x, y, w, table, knots, signs, sums, kinds, forces, change, share, tied_left, tied_right, values, slopes):
-    """Solve for the values at the knots, and the slopes, that answer to multipliers ``(forces + share * change)[kinds]``.
+def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
+    """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
 
-    The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
+    They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
     has a flat tail and no kink: the value of its neighbour. A negative share
     means ``change`` alone, without data. Returns what the kinks between the ends turn, counted by the signs.
     """
@@ -150,7 +139,7 @@ def fit_knots(x, y, w, table, knots, signs, sums, kinds, forces, change, share, 
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
     diagonal = w[knots[0]]
     out = data * diagonal * y[knots[0]]
-    here = kinds[0]
+    here = 2
     row, last = 0, size - 1
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
@@ -159,7 +148,7 @@ def fit_knots(x, y, w, table, knots, signs, sums, kinds, forces, change, share, 
             row += 1
         else:
             uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
-        there = kinds[k + 1]
+        there = 3 if k == size - 2 else int(signs[k + 1] > 0)
         # equal multipliers at both ends cancel here, exactly, whatever the length
         pull = (kept * (forces[there] - forces[here]) + part * (change[there] - change[here])) / (x[right] - x[left])
         here = there

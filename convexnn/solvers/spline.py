@@ -25,7 +25,7 @@ from convexnn.solvers.solution import Solution, Spline, SplineSolution
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
-NOTHING = Violations(1.0, (np.empty((0, 2), np.int64),), (np.empty(0),))
+NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (np.empty(0),)
 
 
 class State(NamedTuple):
@@ -110,24 +110,21 @@ class Fitter:
 
     def begin(self, start: Solution | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
+        from convexnn.kernels.blocks import segment_sums
+
         if self.carry is not None:
             return self.settle(self.carry.state.copied(), 1.0)
         knots, signs, slopes = np.array([0, self.x.size - 1], np.int32), np.zeros(2, np.int8), np.zeros(1)
-        line = State(knots, signs, self._sums(knots), np.zeros(2), slopes, 0.0)
+        sums = np.array([segment_sums(*self.data, 0, self.x.size - 1)])
+        line = State(knots, signs, sums, np.zeros(2), slopes, 0.0)
         if start is not None and start.splines is not None:
             spline = start.splines[0]
-            given = State(spline.knots, signs, line.sums, spline.values, spline.slopes[1:-1], 0.0)
+            given = State(spline.knots, signs, sums, spline.values, spline.slopes[1:-1], 0.0)
             kinks = np.sign(given.turns(self.norm.flat)).astype(np.int8)
             inner = np.flatnonzero(kinks[1:-1]) + 1
             line = line._replace(signs=kinks[[0, -1]])
             return self.settle(self.insert(line, spline.knots[inner], kinks[inner]), 1.0)
         return self.settle(line, 1.0)
-
-    def _sums(self, knots: NDArray[np.int32]) -> Array:
-        """Return the sums of a single segment."""
-        from convexnn.kernels.blocks import segment_sums
-
-        return np.array([segment_sums(*self.data, knots[0], knots[1])])
 
     def bands(self, tau: float) -> tuple[float, float]:
         """Return the bounds of F."""
@@ -136,7 +133,10 @@ class Fitter:
 
     def penalty(self, state: State) -> tuple[float, float]:
         """Return R(f), and what the dual point pairs with f over beta; equal but for rounding."""
-        turns, kink = float(np.abs(state.turns(self.norm.flat)).sum()), self.norm.kink
+        kink, slopes = self.norm.kink, state.slopes
+        turns = float(np.abs(slopes[1:] - slopes[:-1]).sum())
+        if self.norm.flat:
+            turns += abs(float(slopes[0])) + abs(float(slopes[-1]))
         if not self.norm.coupled:
             return kink * turns, kink * turns
         ends = float(state.slopes[0] + state.slopes[-1])
@@ -146,7 +146,7 @@ class Fitter:
     def price(self, state: State) -> Sweep:
         """Certify a restricted optimum and find where its dual point leaves the band."""
         low, high = self.bands(state.tau)
-        forces = self.forces(state.tau)
+        forces = self.forces(state, state.tau)
         tied = self.tied(state)
         if all(tied) and state.knots.size == 2:
             # no kink anchors F, which is known up to a constant: centre its range in the band
@@ -166,7 +166,7 @@ class Fitter:
             lower = least + min((kink - 1.0) * shift, -kink * shift)
             ratio = max(upper, -lower) / (kink * self.beta)
         norm, paired = self.penalty(state)
-        certificate = bound(replace(NOTHING, maximum=ratio), squares, mismatch, self.beta * norm, self.beta * paired)
+        certificate = bound(Violations(ratio, NONE, NO_RATIOS), squares, mismatch, self.beta * norm, self.beta * paired)
 
         def beyond(f: float) -> int:
             return int(f > high + slack) - int(f < low - slack)
@@ -180,20 +180,13 @@ class Fitter:
         most = self.x.size - state.knots.size  # pages that are never touched cost nothing
         places, sides, peaks = np.empty(most, np.int32), np.empty(most, np.int8), np.empty(most)
         rest = state.values, forces, *self.tied(state), low, high, places, sides, peaks
-        found = price_segments(*self.data, state.knots, self.kinds(state), *rest)
+        found = price_segments(*self.data, state.knots, state.signs, *rest)
         count = found[0]
         return found, places[:count].copy(), sides[:count].copy(), peaks[:count].copy()
 
     def tied(self, state: State) -> tuple[bool, bool]:
         """Return whether the ends are flat: no kink there."""
         return self.norm.flat and state.signs[0] == 0, self.norm.flat and state.signs[-1] == 0
-
-    def kinds(self, state: State) -> NDArray[np.int8]:
-        """Return which of the four ``forces`` holds at each knot."""
-        kinds = (state.signs > 0).astype(np.int8)
-        if not self.norm.flat:
-            kinds[0], kinds[-1] = 2, 3
-        return kinds
 
     def insert(self, state: State, places: NDArray[np.int32], sides: NDArray[np.int8]) -> State:
         """Add knots on the spline, without a kink yet."""
@@ -215,13 +208,16 @@ class Fitter:
                 extended.signs[end] = side
         return extended
 
-    def forces(self, tau: float) -> Array:
+    def forces(self, state: State, tau: float) -> Array:
         """Return F at kinks downwards and upwards, at the first point and at the last."""
-        return np.array([*self.bands(tau), self.beta * tau, 0.0])
+        low, high = self.bands(tau)
+        if self.norm.flat:
+            return np.array([low, high, high if state.signs[0] > 0 else low, high if state.signs[-1] > 0 else low])
+        return np.array([low, high, self.beta * tau, 0.0])
 
     def refit(self, state: State, values: Array, slopes: Array) -> float:
         """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed; return tau."""
-        forces = self.forces(0.0)
+        forces = self.forces(state, 0.0)
         turned = self._solve(state, forces, forces, 0.0, values, slopes)
         if not self.norm.coupled or self._excess(turned, slopes, side := _side(slopes)) <= 0.0:
             return 0.0
@@ -239,8 +235,8 @@ class Fitter:
         Returns tau, and what the kinks turn.
         """
         # F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
-        forces = self.forces(side)
-        change = self.forces(0.0) - forces
+        forces = self.forces(state, side)
+        change = self.forces(state, 0.0) - forces
         turned = self._solve(state, forces, change, 0.0, values, slopes)
         short = self._excess(turned, slopes, side)
         if short >= 0.0:
@@ -255,7 +251,7 @@ class Fitter:
         from convexnn.kernels.splines import fit_knots
 
         rest = forces, change, share, *self.tied(state), values, slopes
-        return float(fit_knots(*self.data, *state[:3], self.kinds(state), *rest))
+        return float(fit_knots(*self.data, *state[:3], *rest))
 
     def _excess(self, turned: float, slopes: Array, side: float) -> float:
         """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
