@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from scipy.interpolate import PPoly
 
 Array = NDArray[np.float64]
+MANY = 10_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ class PiecewiseLinear:
     def __call__(self, x: ArrayLike) -> Array:
         """Return the value at x, an array of any shape."""
         x = np.asarray(x, dtype=np.float64)
+        if x.size >= MANY and self.breakpoints.size:
+            from convexnn.kernels.evaluation import evaluate
+
+            flat = np.ascontiguousarray(x).reshape(-1)
+            out = np.empty(flat.size)
+            evaluate(flat, self.breakpoints, self.anchors, self.values, self.slopes, *self._buckets, out)
+            return out.reshape(x.shape)
         piece = np.searchsorted(self.breakpoints, x, side="right")
         return self.values[piece] + self.slopes[piece] * (x - self.anchors[piece])
 
@@ -84,6 +93,17 @@ class PiecewiseLinear:
         x = np.concatenate(([places[0] - width], inner, [places[-1] + width]))
         values = self.values + self.slopes * (x[:-1] - self.anchors)
         return PPoly(np.stack([self.slopes, values]), x, extrapolate=True)
+
+    @cached_property
+    def _buckets(self) -> tuple[NDArray[np.int32], float, float]:
+        """A table of equal buckets from the first breakpoint to the last: how many breakpoints lie before each."""
+        low, high = float(self.breakpoints[0]), float(self.breakpoints[-1])
+        count = min(4 * self.breakpoints.size, 1 << 20)
+        width = high - low
+        scale = count / width if width > 0.0 and np.isfinite(count / width) else 0.0
+        buckets = np.minimum((self.breakpoints - low) * scale, count).astype(np.int64)
+        firsts = np.concatenate(([0], np.cumsum(np.bincount(buckets, minlength=count + 1))))
+        return firsts.astype(np.int32), low, scale
 
 
 def superpose(pieces: Pieces, coef: Array, slope: float, center: float) -> PiecewiseLinear:

@@ -1,0 +1,45 @@
+"""Many points are evaluated by a table of buckets: the same numbers, to the last bit, as by bisection."""
+
+import numpy as np
+import pytest
+
+from convexnn.piecewise import MANY, PiecewiseLinear
+
+
+def points_about(breakpoints, rng):
+    beside = [np.nextafter(breakpoints, side) for side in (-np.inf, np.inf)]
+    far = [breakpoints[0] - 1.0, breakpoints[-1] + 1.0, -1e300, 1e300]
+    inside = rng.uniform(breakpoints[0], breakpoints[-1], MANY)
+    return np.concatenate((breakpoints, *beside, far, inside))
+
+
+@pytest.mark.parametrize("order", ["unsorted", "sorted"])
+@pytest.mark.parametrize("count", [1, 2, 7, 500, 20_000])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda u: u,
+        lambda u: 1e9 + u,
+        lambda u: np.tan(3.1 * (u - 0.5)),
+        lambda u: 1e-300 * u,
+        lambda u: np.concatenate((1.0 + 1e-15 * np.arange(u.size // 2), 2.0 + u)),
+    ],
+    ids=["uniform", "offset", "heavy tails", "tiny", "crowded"],
+)
+def test_many_points_are_the_same_as_few(place, count, order, rng):
+    breakpoints = np.unique(place(rng.random(count)))
+    anchors = np.concatenate((breakpoints[:1], breakpoints))
+    f = PiecewiseLinear(breakpoints, anchors, rng.normal(size=anchors.size), rng.normal(size=anchors.size))
+    x = points_about(breakpoints, rng)
+    x = np.sort(x) if order == "sorted" else rng.permutation(x)
+    assert x.size >= MANY
+    piece = np.searchsorted(breakpoints, x, side="right")
+    np.testing.assert_array_equal(f(x), f.values[piece] + f.slopes[piece] * (x - f.anchors[piece]))
+
+
+def test_shape_and_missing_values_are_kept():
+    f = PiecewiseLinear(np.array([0.0]), np.zeros(2), np.zeros(2), np.array([0.0, 1.0]))
+    x = np.full((MANY, 2), np.nan)
+    x[0] = -1.0, 2.0
+    np.testing.assert_array_equal(f(x)[0], [0.0, 2.0])
+    assert np.isnan(f(x)[1:]).all()
