@@ -9,9 +9,9 @@ from numba import njit
 def evaluate(x, breakpoints, anchors, values, slopes, firsts, low, scale, out):
     """Write values[i] + slopes[i] * (x - anchors[i]) with i the number of breakpoints up to x.
 
-    A bucket int((x - low) * scale) says that i lies between ``firsts[bucket]`` and ``firsts[bucket + 1]``: rounding does not
-    matter, because the buckets of the breakpoints were found by the same formula, which is monotone. Sorted points stay on the
-    piece of the point before.
+    A bucket int((x - low) * scale) says that i lies between ``firsts[bucket]`` and ``firsts[bucket + 1]``: rounding does
+    not matter, because the buckets of the breakpoints were found by the same formula, which is monotone. Sorted points stay
+    on the piece of the point before.
     """
     last = firsts.size - 2
     piece = 0

@@ -131,9 +131,10 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
 def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
     """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
 
-    They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end
-    has a flat tail and no kink: the value of its neighbour. A negative share
-    means ``change`` alone, without data. Returns what the kinks between the ends turn, counted by the signs.
+    They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is
+    F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end has a flat tail and no kink:
+    the value of its neighbour. A negative share means ``change`` alone, without data. Returns what the kinks between the
+    ends turn, counted by the signs.
     """
     size = knots.size
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
