@@ -128,6 +128,10 @@ class Model:
 class SolvedModel(Model):
     """The model of a solution, each part made when it is asked for: of a million units nobody may look at the weights."""
 
+    _problem: Problem
+    _solution: Solution
+    _spec: Architecture
+
     def __init__(self, problem: Problem, solution: Solution, spec: Architecture):
         vars(self).update(_problem=problem, _solution=solution, _spec=spec)
 

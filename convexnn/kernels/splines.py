@@ -94,36 +94,40 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
             dropped += 1
     if dropped == 0:
         return dropped, size, 0
-    row = to_row = last = 0
-    uu = ut = tt = yu = yt = 0.0
-    for k in range(size - 1):
-        # the sums so far cover everything from the last knot kept to knot k
-        if knots[k + 1] - knots[k] > SHORT + 1:
-            vv, vs, ss, zv, zs = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
-            row += 1
-        else:
-            vv, vs, ss, zv, zs = segment_sums(x, y, w, table, knots[k], knots[k + 1])
-        i = knots[k]
-        begin, end = x[knots[last]], x[knots[k + 1]]
-        if i == knots[last]:
-            uu, ut, tt, yu, yt = vv, vs, ss, zv, zs
-        else:
-            r, q = (x[i] - begin) / (end - begin), (end - x[i]) / (end - begin)
-            middle, pulled = tt + vv + w[i], yt + zv + w[i] * y[i]
-            # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
-            uu = uu + 2.0 * q * ut + q * q * middle
-            ut = r * ut + q * r * middle + q * vs
-            tt = r * r * middle + 2.0 * r * vs + ss
-            yu = yu + q * pulled
-            yt = r * pulled + zs
-        if signs[k + 1] != 0 or k == size - 2:
-            if knots[k + 1] - knots[last] > SHORT + 1:
-                # entry by entry: rows of the array, unpacked or assigned, take four times as long to compile
-                to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
-                to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
-                to_row += 1
-            last += 1
-            knots[last], signs[last], values[last] = knots[k + 1], signs[k + 1], values[k + 1]
+    row = to_row = last = first = 0
+    while first < size - 1:
+        stop = first + 1
+        while stop < size - 1 and signs[stop] == 0:
+            stop += 1
+        left = knots[first]
+        if knots[stop] - left > SHORT + 1:
+            uu = ut = tt = yu = yt = 0.0
+            for k in range(first, stop):
+                if knots[k + 1] - knots[k] > SHORT + 1:
+                    vv, vs, ss, zv, zs = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
+                    row += 1
+                else:
+                    vv, vs, ss, zv, zs = segment_sums(x, y, w, table, knots[k], knots[k + 1])
+                if k == first:
+                    uu, ut, tt, yu, yt = vv, vs, ss, zv, zs
+                    continue
+                i = knots[k]
+                length = x[knots[k + 1]] - x[left]
+                r, q = (x[i] - x[left]) / length, (x[knots[k + 1]] - x[i]) / length
+                middle, pulled = tt + vv + w[i], yt + zv + w[i] * y[i]
+                # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
+                uu = uu + 2.0 * q * ut + q * q * middle
+                ut = r * ut + q * r * middle + q * vs
+                tt = r * r * middle + 2.0 * r * vs + ss
+                yu = yu + q * pulled
+                yt = r * pulled + zs
+            # entry by entry: rows of the array, unpacked or assigned, take four times as long to compile
+            to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
+            to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
+            to_row += 1
+        first = stop
+        last += 1
+        knots[last], signs[last], values[last] = knots[stop], signs[stop], values[stop]
     return dropped, last + 1, to_row
 
 
@@ -147,8 +151,10 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
         if right - left > SHORT + 1:
             uu, ut, tt, yu, yt = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
             row += 1
-        else:
+        elif right - left > 1:
             uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
+        else:
+            uu = ut = tt = yu = yt = 0.0
         there = 3 if k == size - 2 else int(signs[k + 1] > 0)
         # equal multipliers at both ends cancel here, exactly, whatever the length
         pull = (kept * (forces[there] - forces[here]) + part * (change[there] - change[here])) / (x[right] - x[left])
@@ -166,10 +172,10 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
             last = k
         else:
             # the slopes' place holds what is eliminated until the values are known
-            slopes[k] = ut / diagonal
+            inverse = 1.0 / diagonal
+            slopes[k], values[k] = ut * inverse, out * inverse
             next_diagonal -= slopes[k] * ut
             next_out -= slopes[k] * out
-            values[k] = out / diagonal
         diagonal, out = next_diagonal, next_out
     for k in range(last, size):
         values[k] = out / diagonal
