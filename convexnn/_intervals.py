@@ -78,7 +78,8 @@ class QuantileIntervals:
             quantile = (100.0 - level) / 200.0 if side == 0 else (100.0 + level) / 200.0
             network = self._network(quantile).fit(*self.scheme.pairs(self.first, step))
             inputs, targets = self.scheme.pairs(self.last, step)
-            offset = conformal_offsets((targets - network.predict(inputs))[:, None], level)[side][0]
+            errors = (targets - network.predict(inputs))[:, None]
+            offset = conformal_offsets(errors, level, first_step=step)[side][0]
             self._known[step, level, side] = network, offset
         network, offset = self._known[step, level, side]
         base = window[0, -1] if self.scheme.difference else 0.0

@@ -21,7 +21,7 @@ def check_levels(level: Any) -> tuple[float, ...]:
     return tuple(levels)
 
 
-def conformal_offsets(errors: Array, level: float) -> tuple[Array, Array]:
+def conformal_offsets(errors: Array, level: float, *, first_step: int = 1) -> tuple[Array, Array]:
     """Return what to add to forecasts to have the lower and the upper bound of an interval.
 
     With m errors of each step the bounds are the r-th smallest and the r-th largest, r = floor((m + 1)(1 - level) / 2): a
@@ -34,6 +34,8 @@ def conformal_offsets(errors: Array, level: float) -> tuple[Array, Array]:
         What happened less what was forecast; NaN where nothing has happened yet.
     level : float
         The percentage of errors between the bounds.
+    first_step : int, default=1
+        The number of the first step, for the error.
 
     Returns
     -------
@@ -65,8 +67,9 @@ def conformal_offsets(errors: Array, level: float) -> tuple[Array, Array]:
     if ranks.min() < 1:
         needed = int(np.ceil(200.0 / (100.0 - level) - 1e-9)) - 1
         raise ValueError(
-            f"level={level:g} at step {int(np.argmin(ranks)) + 1} needs at least {needed} calibration windows, but the "
-            f"series has {int(counts.min())}: take a longer series, a larger calibration share, fewer steps or a lower level"
+            f"level={level:g} at step {int(np.argmin(ranks)) + first_step} needs at least {needed} calibration windows, but "
+            f"the series has {int(counts.min())}: take a longer series, a larger calibration share, fewer steps or a lower "
+            "level"
         )
     steps = np.arange(errors.shape[1])
     return ordered[ranks - 1, steps], ordered[counts - ranks, steps]

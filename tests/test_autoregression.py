@@ -30,6 +30,9 @@ ARCHITECTURES = [
     {"depth": 3, "architecture": "symmetrized"},
     {"activation": "threshold"},
     {"activation": "sign", "depth": 3, "architecture": "parallel", "width": 3},
+    {"loss": "huber", "huber_delta": 0.5},
+    {"loss": "absolute", "depth": 3},
+    {"loss": "pinball", "quantile": 0.8},
 ]
 each_architecture = pytest.mark.parametrize("options", ARCHITECTURES, ids=str)
 

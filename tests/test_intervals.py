@@ -151,6 +151,11 @@ def test_quantile_networks_by_hand(lags, difference):
     assert_allclose(table[:, 1:], quantiles_by_hand(model, SERIES, 2, 80), rtol=1e-6, atol=1e-4)
 
 
+def test_too_few_windows_for_quantile_networks():
+    with pytest.raises(ValueError, match="level=80 at step 2 needs at least 9 calibration windows, but the series has 8"):
+        ConvexNNAutoregressor(loss="pinball").fit(SERIES[:31]).forecast(3, level=80)
+
+
 def volatile(n, rng):
     """Simulate a series whose noise is ten times larger on one side of zero than on the other."""
     s = np.zeros(n)
