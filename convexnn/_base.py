@@ -20,6 +20,7 @@ from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
 from convexnn.losses import Loss, make_loss
 from convexnn.model import Model, build_model
+from convexnn.progress import watching
 from convexnn.solvers import SOLVERS
 from convexnn.training import Trainer, Training, prepare
 
@@ -165,8 +166,9 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
         trainer = prepare(data, spec, self.solver)
         alpha = trainer.alpha_max / 100.0 if self.alpha == "auto" else float(self.alpha)
-        training = trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
-        self._keep(training, build_model(training.problem, training.solution, spec))
+        with watching(data, self.verbose) as watch:
+            training = trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
+            self._keep(training, build_model(training.problem, training.solution, spec))
         if not self.converged_:
             warnings.warn(
                 f"The relative duality gap is {self.dual_gap_:.3g}, more than tol={self.tol:g}, after {self.n_iter_} "
@@ -174,6 +176,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        if watch.stopped and not watch.obeyed:  # too late to shorten the fit, and meant for what comes after it
+            raise KeyboardInterrupt
 
     def _keep(self, training: Training, model: Model) -> None:
         """Set the fitted attributes."""

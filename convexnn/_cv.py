@@ -25,6 +25,7 @@ from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
 from convexnn.model import Model, build_model
 from convexnn.path import falling, follow, geometric_alphas
+from convexnn.progress import bar
 
 Array = NDArray[np.float64]
 NOT_SHARED = ("depth", "activation", "alpha", "warm_start")
@@ -80,7 +81,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     max_iter : int, default=1000
         The largest number of pricing sweeps for one alpha.
     verbose : int, default=0
-        Passed to joblib.
+        1 shows a bar of the paths that are done, by tqdm where it is installed.
     n_jobs : int, default=None
         The number of folds worked on at a time, by threads.
     random_state : int, RandomState instance or None, default=None
@@ -236,7 +237,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         if not folds:
             raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
         jobs = (delayed(_validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
-        results = Parallel(n_jobs=self.n_jobs, verbose=self.verbose, prefer="threads")(jobs)
+        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+        results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
         mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
         self._choose(templates, [grid for *_, grid in candidates], mse, score, [fold.weight for fold in folds])
         if gaps.max() > self.tol:

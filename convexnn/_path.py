@@ -85,7 +85,7 @@ def convex_nn_path(
     estimator._validate_params()
     trainer = estimator._trainer(X, y, sample_weight)
     grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
-    path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter)
+    path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
     _warn_where_not_converged(path, estimator.tol)
     return path
 

@@ -63,7 +63,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         Whether to start from the last solution, where inputs and architecture are those of the last fit: along a path of
         ``alpha``, say. The certificate does not depend on the start.
     verbose : int, default=0
-        Accepted, not used yet.
+        1 writes a line for every round of the solver: objective, relative gap, active features, seconds. Ctrl-C ends a fit
+        after its round with the best network so far, its gap, and a warning.
     n_jobs : int, default=None
         Accepted, not used yet.
     random_state : int, RandomState instance or None, default=None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from convexnn.certificate import delivered_gap
 from convexnn.duality import relative_gap
 from convexnn.model import Feature, Model, build_model
 from convexnn.network import Network
+from convexnn.progress import bar, watching
 from convexnn.training import Trainer, Training
 
 Array = NDArray[np.float64]
@@ -194,10 +195,15 @@ def falling(alphas: ArrayLike) -> Array:
     return np.sort(values)[::-1]
 
 
-def follow(trainer: Trainer, alphas: Iterable[float], *, tol: float, max_iter: int) -> SolutionPath:
-    """Solve at falling alphas, each from the solution before."""
+def follow(
+    trainer: Trainer, alphas: Array, *, tol: float, max_iter: int, verbose: int = 0
+) -> SolutionPath:
+    """Solve at falling alphas, each from the solution before; Ctrl-C ends the path with the alpha that it is at."""
     out: list[Training] = []
-    for alpha in alphas:
-        start = out[-1].solution if out else None
-        out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
+    with watching(trainer.unit.data, verbose - 1) as watch:
+        for alpha in bar(alphas, len(alphas), "path", verbose):
+            start = out[-1].solution if out else None
+            out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
+            if watch.stopped:
+                break
     return SolutionPath(tuple(out))

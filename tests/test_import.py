@@ -25,6 +25,7 @@ ALLOWED = {
 LAYERS = [
     {"__init__.py:version", "_version"},
     {"validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations", "canonical"},
+    {"progress"},
     {"kernels"},
     {"dictionaries"},
     {"duality"},

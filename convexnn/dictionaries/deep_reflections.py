@@ -15,6 +15,7 @@ from convexnn.dictionaries.folds import Folds
 from convexnn.dictionaries.reflections import batch, best_partner, reflection_families
 from convexnn.dictionaries.reflections4 import Reflections4
 from convexnn.dictionaries.selection import spread
+from convexnn.progress import long_sweep
 
 # Point pairs that one pricing may visit: about a second. Depth 4 is always streamed in full.
 VISITS = 200_000_000
@@ -109,7 +110,7 @@ class DeepReflections(Folds):
             if level:
                 branches, left_out = self._grow(branches, maximum, beam)
                 skipped = max(skipped, left_out)
-            for branch in branches:
+            for branch in long_sweep(branches, "pricing"):
                 if branch.bound <= maximum and branch.bound <= bound:
                     break
                 best, rows = self._visit(branch, bound, limit)

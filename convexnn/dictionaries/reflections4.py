@@ -13,6 +13,7 @@ from convexnn.dictionaries.enumeration import walk
 from convexnn.dictionaries.folds import Folds
 from convexnn.dictionaries.reflections import batch, best_partner, reflection_families
 from convexnn.dictionaries.selection import spread
+from convexnn.progress import long_sweep
 
 
 class Reflections4(Folds):
@@ -82,8 +83,8 @@ class Reflections4(Folds):
         """Return for every a = x_i the extreme correlations of the depth-3 families, and where in them they are."""
         extremes = np.zeros((4, chosen.size))
         places = np.zeros((4, chosen.size), dtype=np.int64)
-        for i, centre in enumerate(chosen):
-            distance, mass, marks, _ = self._folded(lam, chosen, centre)
+        for i in long_sweep(range(chosen.size), "pricing"):
+            distance, mass, marks, _ = self._folded(lam, chosen, chosen[i])
             hinge, slope = self._hinge_sums(distance, mass)
             for family, values in enumerate(reflection_families(distance, mass, hinge, slope, marks, True)):
                 place = int(np.argmin(values) if family % 2 else np.argmax(values))

@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution
 
 Array = NDArray[np.float64]
@@ -77,6 +78,9 @@ def solve(
             best_gap, best_lam, best = gap, lam, work
         reached = relative_gap(problem, best_gap)
         spent += reached <= tol
+        if report(problem.data, best_gap.primal, reached, int(np.count_nonzero(best.z))):
+            status = INTERRUPTED
+            break
         if reached <= tol * tol or spent > extra:
             break
         grown = _grow(problem, work, gap.violations.features)

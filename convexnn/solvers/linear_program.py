@@ -20,6 +20,7 @@ from scipy.optimize import linprog
 
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Null, Problem, evaluate_gap, feasible, price, relative_gap
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import proximal_newton
 from convexnn.solvers.solution import Solution, fitted_values
 
@@ -66,15 +67,18 @@ def solve(problem: Problem, inner: Solver, *, tol: float, max_iter: int, start: 
         gap = evaluate_gap(problem, vertex.fit, vertex.penalty, lam=vertex.lam, limit=limit, slack=1e-10)
         if best is None or gap.gap < best[0].gap:
             best = gap, columns, vertex
-        reached = relative_gap(problem, best[0]) <= tol
-        spent += reached
+        reached = relative_gap(problem, best[0])
+        spent += reached <= tol
+        if report(problem.data, best[0].primal, reached, int(np.count_nonzero(best[2].z))):
+            status = INTERRUPTED
+            break
         grown, wrong = _grow(problem, columns, gap.violations.features), _wrong_side(problem, vertex)
         if spent > EXTRA or (grown.costs.size == columns.costs.size and not wrong.any()):
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
             break
         columns, fit, rows = grown, vertex.fit, vertex.rows | wrong
     assert best is not None
-    return _solution(problem, *best, n_iter, "" if reached else status)
+    return _solution(problem, *best, n_iter, "" if reached <= tol else status)
 
 
 def null_point(problem: Problem) -> Null:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from convexnn.canonical import Axis
 from convexnn.duality import Gap, Problem, evaluate_gap, feasible, relative_gap
 from convexnn.losses import SQUARED
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution, fitted_values
 
 Array = NDArray[np.float64]
@@ -58,8 +59,13 @@ def solve(problem: Problem, inner: Solver, *, tol: float, max_iter: int, start: 
         closer = best is None or certificate.gap < best[0].gap
         if best is None or closer:
             best = certificate, found, lam
-        if relative_gap(problem, best[0]) <= tol:
+        reached = relative_gap(problem, best[0])
+        stop = report(data, best[0].primal, reached, sum(z.size for z in best[1].coef))
+        if reached <= tol:
             status = ""
+            break
+        if stop:
+            status = INTERRUPTED
             break
         if spent >= max_iter:
             break

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from convexnn.canonical import CanonicalData
 from convexnn.dictionaries.base import SplineDictionary
 from convexnn.duality import Gap, Problem, Violations, bound, relative_gap
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution, Spline, SplineSolution
 
 Array = NDArray[np.float64]
@@ -322,9 +323,13 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             level += 1
         else:
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
-        if relative_gap(problem, best_sweep.gap) <= tol:
+        reached = relative_gap(problem, best_sweep.gap)
+        stop = report(problem.data, best_sweep.gap.primal, reached, best.knots.size)
+        if reached <= tol:
             status = ""
             break
+        if stop:
+            status = INTERRUPTED
         if not best_sweep.places.size and not any(best_sweep.ends):
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
         if status:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from convexnn.canonical import Axis
 from convexnn.dictionaries.base import Rows, SwitchDictionary
 from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import coordinate_descent
 from convexnn.solvers.solution import Solution
 
@@ -39,8 +40,12 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         if best is None or gap.gap < best[0].gap:
             best = gap, solution
         reached = relative_gap(problem, best[0])
+        stop = report(problem.data, best[0].primal, reached, len(best[1].coef[0]))
         if reached <= tol:
             status = ""
+            break
+        if stop:
+            status = INTERRUPTED
             break
         cut = np.union1d(starts, dictionary.level_starts(gap.violations.features[0]))
         if cut.size == starts.size and inner <= 0.1 * tol:
