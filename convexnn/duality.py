@@ -56,18 +56,23 @@ class Problem:
     def free_basis(self) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""
         root = np.sqrt(self.data.w)
-        vectors = [root / np.linalg.norm(root)]
-        for axis in self.data.axes if self.skip else ():
-            vector = axis.gather(axis.points) * root
-            size = np.linalg.norm(vector)
-            for _ in range(2):
-                for other in vectors:
-                    vector -= np.dot(other, vector) * other
-            rest = np.linalg.norm(vector)
-            # inputs may be constant or depend on each other: keep what has rank
-            if rest > 1e-13 * size:
-                vectors.append(vector / rest)
-        return np.array(vectors).T
+        constant = root / np.linalg.norm(root)
+        if not self.skip:
+            return constant[:, None]
+        inputs = self.free_columns()[:, 1:] * root[:, None]
+        inputs /= np.maximum(np.linalg.norm(inputs, axis=0), np.finfo(np.float64).tiny)
+        for _ in range(2):
+            inputs -= np.outer(constant, constant @ inputs)
+        # inputs may be constant or depend on each other: keep what has rank
+        if inputs.shape[1] == 1:
+            size = np.linalg.norm(inputs)
+            lines = inputs / size if size > 1e-13 else inputs[:, :0]
+        else:
+            directions, sizes, _ = np.linalg.svd(inputs, full_matrices=False)
+            lines = directions[:, sizes > 1e-13]
+        for _ in range(2):
+            lines -= np.outer(constant, constant @ lines)
+        return np.column_stack((constant, lines))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchDictionary
 from convexnn.duality import Null, Problem, null_point
-from convexnn.solvers import coordinate_descent, linear_program, proximal_newton, spline, stretches, total_variation
+from convexnn.solvers import (
+    additive,
+    coordinate_descent,
+    linear_program,
+    proximal_newton,
+    spline,
+    stretches,
+    total_variation,
+)
 from convexnn.solvers.solution import Solution
 
 SOLVERS = {
+    "additive": additive.solve,
     "coordinate_descent": coordinate_descent.solve,
     "spline": spline.solve,
     "stretches": stretches.solve,
@@ -19,6 +28,8 @@ def choose(problem: Problem, solver: str) -> str:
     """Return the solver for a problem; an error where the named one cannot solve it."""
     able = ["coordinate_descent"]
     first = problem.dictionaries[0]
+    if isinstance(first, StepDictionary) or (isinstance(first, SplineDictionary) and first.spline_norm is not None):
+        able.append("additive")
     if len(problem.dictionaries) == 1:
         if isinstance(first, SplineDictionary) and first.spline_norm is not None:
             able.append("spline")

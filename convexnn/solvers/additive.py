@@ -1,0 +1,132 @@
+"""Knot working sets of all inputs at once: additive networks whose parts are splines or step functions.
+
+As for one input (solvers/spline.py), with the signs of all kinks fixed the penalty is linear in the values at the knots,
+and the fit one linear system: here of all inputs together (solvers/joint.py), because alternating between them crawls
+where inputs depend on each other. A sweep prices all points of all inputs with one dual point; each excursion adds a
+knot. Where that does not go down any more, as where there are as many knots as rows, pivots of the exact active-set
+method go on (solvers/exchange.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.solvers.blocks import Block, kind_of, represent
+from convexnn.solvers.exchange import exchange
+from convexnn.solvers.joint import Solver, State, assemble, design_of, settle
+from convexnn.solvers.solution import Solution
+
+Array = NDArray[np.float64]
+SHARES = (1.0, 0.25, None, 0.0)  # of the knots with a kink of the wrong sign, dropped at a time; None: pivots
+BATCH = 50
+
+
+def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
+    """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
+    basis = problem.free_basis()
+    best = state = settle(assemble(problem, basis, _begin(problem, start)), SHARES[0])
+    best_gap, best_lam = gap, lam = certify(problem, basis, state)
+    level, status = 0, "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
+    for n_iter in range(1, max_iter + 1):
+        if gap is best_gap or _better(gap, best_gap):
+            # pivots are for problems where the other steps fail again and again
+            best, best_gap, best_lam, level = state, gap, lam, level if SHARES[level] is None else 0
+        elif level + 1 < len(SHARES):
+            level += 1
+        else:
+            status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
+            break
+        if relative_gap(problem, best_gap) <= tol:
+            status = ""
+            break
+        share = SHARES[level]
+        if share is None:
+            state = settle(exchange(problem, basis, best, best_lam), 1.0)
+        else:
+            blocks = _grow(best.blocks, best_lam, share == 0.0)
+            # where nothing is violated, what is left is the accuracy of the last solve
+            state = settle(best if blocks is best.blocks else assemble(problem, basis, blocks), share)
+        gap, lam = certify(problem, basis, state)
+    return replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
+
+
+def _better(new: Gap, old: Gap) -> bool:
+    """Return whether a fit is better: by its objective, or by its gap where the objectives are equal up to rounding."""
+    return new.primal < old.primal or (new.gap < old.gap and new.primal <= old.primal * (1.0 + 1e-13))
+
+
+def _begin(problem: Problem, start: Solution | None) -> tuple[Block, ...]:
+    """Return zero functions, or ones with the kinks and jumps of ``start`` and values still to be found."""
+    parts = zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True)
+    blocks = tuple(kind_of(*part).begin() for part in parts)
+    if start is None:
+        return blocks
+    return tuple(block.including(*_kinks(start, j, block)) for j, block in enumerate(blocks))
+
+
+def _kinks(start: Solution, j: int, block: Block) -> tuple[NDArray[np.int64], Array]:
+    """Return where an earlier solution has kinks or jumps on input j, and their signs."""
+    if start.splines is None:
+        return start.features[j][:, 0] + 1, np.sign(start.coef[j])
+    spline = start.splines[j]
+    signs = np.sign(np.diff(spline.slopes))
+    used = (signs != 0.0) & ~np.isin(spline.knots, block.knots if block.kind.ends else [])
+    return spline.knots[used], signs[used]
+
+
+def certify(problem: Problem, basis: Array, state: State) -> tuple[Gap, Array]:
+    """Certify a restricted optimum, with a dual point that meets the forces at its knots to the last digits."""
+    blocks, design, root, y = state.blocks, design_of(state.blocks), np.sqrt(problem.data.w), problem.data.y
+    fit = design.fitted(state.values)
+    fit += basis @ (basis.T @ (root * (y - fit))) / root
+    force = np.concatenate([block.pull(block.forces()) for block in blocks])
+    weighted, solver = root * (y - fit), Solver(state)
+    for _ in range(2):
+        weighted = weighted + root * design.fitted(solver(force - design.collect(root * weighted)))
+        weighted = weighted - basis @ (basis.T @ weighted)
+    penalty, paired = sum(block.penalty() for block in blocks), float(np.dot(force, state.values))
+    lam = root * weighted
+    return evaluate_gap(problem, fit, penalty, lam=lam, paired=paired, limit=0), lam
+
+
+def _grow(blocks: tuple[Block, ...], lam: Array, strongest: bool) -> tuple[Block, ...]:
+    """Add knots at the excursions beyond the bands, the farthest first."""
+    found = [block.excursions(lam, strongest) for block in blocks]
+    peaks = np.concatenate([peaks for *_, peaks in found])
+    if not peaks.size:
+        return blocks
+    limit = BATCH + sum(block.knots.size for block in blocks)
+    least = np.sort(peaks)[-limit] if peaks.size > limit else -np.inf
+    if strongest:
+        top = int(np.argmax([peaks.max(initial=-np.inf) for *_, peaks in found]))
+        found = [(places, sides, peaks if k == top else peaks - np.inf) for k, (places, sides, peaks) in enumerate(found)]
+        least = 0.0
+    return tuple(
+        block.including(places[peaks >= least], sides[peaks >= least])
+        for block, (places, sides, peaks) in zip(blocks, found, strict=True)
+    )
+
+
+def _solution(problem: Problem, basis: Array, state: State, gap: Gap) -> Solution:
+    """Represent the blocks by features, at the least norm, and what is left by the free directions."""
+    root, fit = np.sqrt(problem.data.w), design_of(state.blocks).fitted(state.values)
+    intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * (problem.data.y - fit))) / root)
+    features, coef, splines = [], [], []
+    for j, (block, dictionary) in enumerate(zip(state.blocks, problem.dictionaries, strict=True)):
+        rows, z, slope, spline = represent(block, dictionary)
+        first = dictionary.points[:1]
+        at_first = float(dictionary.evaluate(rows, first)[0] @ z) + slope * float(first[0])
+        features.append(rows)
+        coef.append(z)
+        if spline is not None:
+            # the function with its line, and the constant in the first of them
+            values = spline.values + skip[j] * block.kind.points[spline.knots] + (intercept if j == 0 else 0.0)
+            splines.append(replace(spline, values=values, slopes=spline.slopes + skip[j]))
+        intercept += float(block.at(first)[0]) - at_first
+        skip[j] += slope
+    parts = tuple(splines) if splines else None
+    return Solution(tuple(features), tuple(coef), intercept, skip, gap, 1, splines=parts)

@@ -1,0 +1,101 @@
+"""Additive networks of several inputs: one solver for all values at once, against the others and on dependent inputs."""
+
+import numpy as np
+import pytest
+
+from convexnn import ConvexNNRegressor, alpha_max
+
+NETWORKS = {
+    "relu": {},
+    "relu, skip": {"skip_connection": True},
+    "leaky": {"activation": "leaky_relu", "negative_slope": 0.3},
+    "leaky, skip": {"activation": "leaky_relu", "negative_slope": 0.3, "skip_connection": True},
+    "abs": {"activation": "abs"},
+    "abs, skip": {"activation": "abs", "skip_connection": True},
+    "narrow": {"depth": 4},
+    "threshold": {"activation": "threshold"},
+    "sign, skip": {"activation": "sign", "skip_connection": True},
+}
+each_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
+
+
+def fitted(X, y, fraction, network, weights=None, **options):
+    alpha = fraction * alpha_max(X, y, sample_weight=weights, **network)
+    return ConvexNNRegressor(alpha=alpha, tol=1e-9, **{**network, **options}).fit(X, y, weights)
+
+
+def additive_data(rng, n=80, d=3):
+    X = rng.normal(size=(n, d)).round(2)
+    return X, np.sin(2 * X).sum(axis=1) + np.abs(X[:, 0]) + 0.3 * rng.normal(size=n)
+
+
+@each_network
+@pytest.mark.parametrize("fraction", [0.3, 1e-3])
+def test_agrees_with_coordinate_descent(network, fraction, rng):
+    X, y = additive_data(rng)
+    weights = rng.integers(1, 4, size=len(y))
+    model = fitted(X, y, fraction, network, weights)
+    assert model.solver_ == "additive"
+    assert model.certify().relative_gap <= 1e-8
+    other = fitted(X, y, fraction, network, weights, solver="coordinate_descent")
+    assert model.objective_ == pytest.approx(other.objective_, rel=2e-9)
+
+
+@each_network
+@pytest.mark.parametrize("fraction", [0.1, 1e-3])
+def test_one_input_is_a_special_case(network, fraction, rng):
+    X, y = additive_data(rng, d=1)
+    model = fitted(X, y, fraction, network, solver="additive")
+    other = fitted(X, y, fraction, network)
+    assert other.solver_ in ("spline", "total_variation")
+    assert model.objective_ == pytest.approx(other.objective_, rel=2e-9)
+
+
+DEPENDENT = {
+    "equal": lambda x, u: [x, x, x],
+    "mirrored": lambda x, u: [x, -x, u],
+    "scaled": lambda x, u: [x, 3 * x, u],
+    "nearly equal": lambda x, u: [x, x + 1e-9 * u, u],
+    "constant": lambda x, u: [x, 0 * x + 5, u],
+    "a sum": lambda x, u: [x, u, x + u],
+    "few levels": lambda x, u: [np.round(3 * x), np.round(3 * u), np.round(x + u)],
+}
+
+
+@each_network
+@pytest.mark.parametrize("inputs", DEPENDENT.values(), ids=DEPENDENT.keys())
+def test_dependent_inputs(network, inputs, rng):
+    x, u = rng.random((2, 30))
+    y = np.sin(6 * x) + np.cos(9 * u) + 0.3 * rng.normal(size=x.size)
+    model = fitted(np.column_stack(inputs(x, u)), y, 1e-4, network)
+    assert model.converged_
+    assert model.n_iter_ < 300
+    assert model.certify().relative_gap <= 1e-6
+
+
+@each_network
+def test_many_inputs_and_more_of_them_than_rows(network, rng):
+    X = rng.normal(size=(25, 30))
+    y = rng.normal(size=25)
+    model = fitted(X, y, 1e-2, network)
+    assert model.converged_
+    np.testing.assert_allclose(model.network_(X), model.predict(X), atol=1e-9 * np.abs(y).max())
+
+
+@each_network
+def test_starts_from_the_last_solution(network, rng):
+    X, y = additive_data(rng, n=400)
+    model = fitted(X, y, 1e-2, network, warm_start=True)
+    cold, objective = model.n_iter_, model.objective_
+    model.fit(X, y)
+    assert model.n_iter_ < cold
+    assert model.objective_ == pytest.approx(objective, rel=1e-12)
+
+
+def test_pivots_end_where_no_row_tells_knots_apart(rng):
+    # as many jumps as rows: the optimum for given signs is not unique, and most steps of other kinds fail
+    X, y = rng.random((60, 4)), rng.normal(size=60)
+    for network in (NETWORKS["threshold"], NETWORKS["sign, skip"], NETWORKS["relu, skip"]):
+        model = fitted(X, y, 1e-5, network)
+        assert model.converged_
+        assert model.coef_.size <= 61
