@@ -11,13 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, validate_params
 
 from convexnn._regressor import ConvexNNRegressor
-from convexnn.path import SolutionPath, falling, follow, geometric_alphas
+from convexnn.path import SolutionPath, falling, follow, follow_exactly, geometric_alphas
+from convexnn.training import Trainer
 
 
 @validate_params(
     {
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "eps": [Interval(Real, 0.0, 1.0, closed="neither")],
+        "exact": ["boolean"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -27,6 +29,7 @@ def convex_nn_path(
     *,
     alphas: int | ArrayLike = 100,
     eps: float = 1e-3,
+    exact: bool = False,
     sample_weight: ArrayLike | None = None,
     **parameters,
 ) -> SolutionPath:
@@ -46,6 +49,11 @@ def convex_nn_path(
         or the values themselves, non-negative, which are sorted.
     eps : float, default=1e-3
         The length of the path: the least alpha over the critical one, between 0 and 1.
+    exact : bool, default=False
+        Whether to return the whole path instead of a grid: it is piecewise linear in alpha, and ``alphas`` of the result are
+        the critical alpha, all kinks below it, and the end. The end is the least of ``alphas`` where these are given. For
+        the squared loss, one step for each kink: for up to a few thousand points at depth 2 and narrow ReLU, and for small
+        explicit dictionaries.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights of the rows.
     **parameters
@@ -75,7 +83,13 @@ def convex_nn_path(
     >>> from convexnn import convex_nn_path
     >>> path = convex_nn_path([[0.0], [1.0], [2.0], [3.0]], [0.0, 0.0, 1.0, 3.0], alphas=[0.1, 0.01, 0.0])
     >>> path.alphas.tolist(), path.n_neurons.tolist()
-    ([0.1, 0.01, 0.0], [1, 2, 2])
+    ([0.1, 0.01, 0.0], [2, 2, 2])
+
+    On the exact path any alpha can be asked for:
+
+    >>> path = convex_nn_path([[0.0], [1.0], [2.0], [3.0]], [0.0, 0.0, 1.0, 3.0], exact=True)
+    >>> path.predict([[3.0]], alpha=[0.1, 0.01]).round(3).tolist()
+    [[2.7, 2.96]]
     """
     for name in ("alpha", "warm_start"):
         if name in parameters:
@@ -84,9 +98,24 @@ def convex_nn_path(
     estimator = ConvexNNRegressor(**parameters)
     estimator._validate_params()
     trainer = estimator._trainer(X, y, sample_weight)
+    if exact:
+        return _exact(trainer, eps * trainer.alpha_max if given is None else float(given[-1]), estimator.tol)
     grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
     path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
     _warn_where_not_converged(path, estimator.tol)
+    return path
+
+
+def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
+    if alpha_min == 0.0 and trainer.alpha_max > 0.0:
+        raise ValueError("An exact path ends above zero: set eps, or positive alphas")
+    if not trainer.unit.data.loss.quadratic:
+        raise ValueError("An exact path needs loss='squared': others are not piecewise linear in alpha")
+    path, status = follow_exactly(trainer, alpha_min)
+    if status:
+        reached = f"at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}"
+        warnings.warn(f"The path ends {reached}: {status}.", ConvergenceWarning, stacklevel=4)
+    _warn_where_not_converged(path, tol)
     return path
 
 

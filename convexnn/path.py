@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 class SolutionPath:
     """Optimal networks of one problem for several alphas, as :func:`convexnn.convex_nn_path` returns them.
 
-    What needs the networks (all attributes but the first four) is computed when it is first asked for.
+    What needs the networks (all attributes but the first five) is computed when it is first asked for.
 
     Attributes
     ----------
@@ -34,6 +34,8 @@ class SolutionPath:
         The critical alpha, from which on the optimal network has no units.
     exact : bool
         Whether the gaps hold against every network of the architecture, over all real weights and biases.
+    kinks : bool
+        Whether the path is exact: the alphas are its ends and all its kinks, and it is linear in alpha between them.
     n_iters : ndarray of shape (n_alphas,)
         The pricing sweeps at each alpha.
     dual_gaps : ndarray of shape (n_alphas,)
@@ -62,6 +64,7 @@ class SolutionPath:
     """
 
     trainings: tuple[Training, ...]
+    kinks: bool = False
 
     def __len__(self) -> int:
         return len(self.trainings)
@@ -158,25 +161,42 @@ class SolutionPath:
         """
         return self.models[index].network
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: ArrayLike, alpha: ArrayLike | None = None) -> Array:
         """Return the fitted functions at X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Inputs.
+        alpha : float or array-like of shape (n,), default=None
+            For an exact path any alphas from the least one on. None is ``alphas``.
 
         Returns
         -------
         ndarray of shape (n_samples, n_alphas)
             One column for each alpha.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features, the path is not exact, or alpha is below its end.
         """
         inputs: Array = check_array(X, dtype=np.float64)
         expected = len(self.trainings[0].problem.data.axes)
         if inputs.shape[1] != expected:
             raise ValueError(f"X has {inputs.shape[1]} features, but the path was computed with {expected} features")
-        return np.column_stack([model.predict(inputs) for model in self.models])
-
+        at_kinks = np.column_stack([model.predict(inputs) for model in self.models])
+        if alpha is None:
+            return at_kinks
+        if not self.kinks:
+            raise ValueError("alpha can be chosen on an exact path only: convex_nn_path(..., exact=True)")
+        least = falling(np.atleast_1d(alpha))[-1]
+        if least < self.alphas[-1] * (1.0 - 1e-12):
+            raise ValueError(f"alpha must be at least {self.alphas[-1]:.6g}, where the path ends, got {least:.6g}")
+        wanted = np.minimum(np.atleast_1d(np.asarray(alpha, dtype=np.float64)), self.alphas[0])
+        # each column is a combination of two: np.interp of the unit vectors
+        weights = np.column_stack([np.interp(wanted, self.alphas[::-1], unit) for unit in np.eye(len(self))])
+        return at_kinks[:, ::-1] @ weights.T
 
 def geometric_alphas(alpha_max: float, number: int, eps: float) -> Array:
     """Return ``number`` alphas from the critical one to ``eps`` of it, falling; as in scikit-learn's Lasso paths."""
@@ -193,6 +213,27 @@ def falling(alphas: ArrayLike) -> Array:
     if values.ndim != 1 or values.min() < 0.0:
         raise ValueError(f"alphas must be a number of values, or a sequence of non-negative ones, got {alphas!r}")
     return np.sort(values)[::-1]
+
+
+def follow_exactly(trainer: Trainer, alpha_min: float) -> tuple[SolutionPath, str]:
+    """Return the whole path down to an alpha, and why it ends earlier if it does."""
+    from convexnn.solvers.homotopy import trace
+
+    if trainer.alpha_max <= alpha_min:
+        return replace(follow(trainer, np.array([alpha_min]), tol=1.0, max_iter=1), kinks=True), ""
+    nodes, status = trace(trainer.unit, trainer.alpha_max, alpha_min)
+    trainings = [
+        Training(
+            replace(trainer.unit, betas=alpha * trainer.unit.betas),
+            solution,
+            trainer.spec,
+            alpha,
+            trainer.alpha_max,
+            "homotopy",
+        )
+        for alpha, solution in nodes
+    ]
+    return SolutionPath(tuple(trainings), kinks=True), status
 
 
 def follow(

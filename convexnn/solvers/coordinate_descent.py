@@ -35,7 +35,8 @@ class Frame:
     target: Array
 
 
-def _frame(problem: Problem) -> Frame:
+def make_frame(problem: Problem) -> Frame:
+    """Return the frame of a problem."""
     root, basis = np.sqrt(problem.data.w), problem.free_basis()
     target = root * problem.data.y
     return Frame(root, basis, target - basis @ (basis.T @ target))
@@ -97,7 +98,10 @@ def solve(
         if np.count_nonzero(z) * 4 + 200 < z.size:
             work = work.keep(z != 0.0)
         seen = work.z.size
-    return _solution(problem, best_gap, best_lam, best, n_iter, "" if reached <= tol else status)
+    best = best.keep(best.z != 0.0)
+    return make_solution(
+        problem, best.features, best.z, best_gap, n_iter, "" if reached <= tol else status, best_lam
+    )
 
 
 def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
@@ -140,23 +144,30 @@ def _grow(problem: Problem, work: WorkingSet, violated: tuple[Rows, ...]) -> Wor
     return _columns(problem, tuple(features), np.concatenate(z), work)
 
 
-def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: WorkingSet | None) -> WorkingSet:
-    """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over."""
-    frame = _frame(problem) if old is None else old.frame
-    sizes = [0] * len(features) if old is None else [len(rows) for rows in old.features]
-    blocks, kept = [], []
-    for axis, dictionary, beta, rows, size in zip(
-        problem.data.axes, problem.dictionaries, problem.betas, features, sizes, strict=True
-    ):
-        blocks.append(axis.gather(dictionary.evaluate(rows[size:], dictionary.points)) / beta)
-        kept += [True] * size + [False] * (len(rows) - size)
-    added = np.concatenate(blocks, axis=1) * frame.root[:, None]
+def evaluate_columns(problem: Problem, frame: Frame, features: tuple[Rows, ...]) -> Array:
+    """Return the columns of features: weighted, free directions projected out, divided by beta."""
+    blocks = [
+        axis.gather(dictionary.evaluate(rows, dictionary.points)) / beta
+        for axis, dictionary, beta, rows in zip(
+            problem.data.axes, problem.dictionaries, problem.betas, features, strict=True
+        )
+    ]
+    columns = np.concatenate(blocks, axis=1) * frame.root[:, None]
     # twice: once leaves the rounding of large components along the free directions
     for _ in range(2):
-        added -= frame.basis @ (frame.basis.T @ added)
-    here, there = np.flatnonzero(kept), np.flatnonzero(~np.array(kept, dtype=bool))
-    columns = np.empty((frame.root.size, len(kept)), order="F")
-    gram = np.empty((len(kept), len(kept)))
+        columns -= frame.basis @ (frame.basis.T @ columns)
+    return columns
+
+
+def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: WorkingSet | None) -> WorkingSet:
+    """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over."""
+    frame = make_frame(problem) if old is None else old.frame
+    sizes = [0] * len(features) if old is None else [len(rows) for rows in old.features]
+    kept = np.concatenate([np.arange(len(rows)) < size for rows, size in zip(features, sizes, strict=True)])
+    added = evaluate_columns(problem, frame, tuple(rows[size:] for rows, size in zip(features, sizes, strict=True)))
+    here, there = np.flatnonzero(kept), np.flatnonzero(~kept)
+    columns = np.empty((frame.root.size, kept.size), order="F")
+    gram = np.empty((kept.size, kept.size))
     columns[:, there] = added
     if here.size and old is not None:
         columns[:, here] = old.columns
@@ -167,13 +178,15 @@ def _columns(problem: Problem, features: tuple[Rows, ...], z: Array, old: Workin
     return WorkingSet(frame, features, columns, gram, z)
 
 
-def _solution(problem: Problem, gap: Gap, lam: Array, work: WorkingSet, n_iter: int, status: str) -> Solution:
-    work = work.keep(work.z != 0.0)
-    parts = np.split(work.z, np.cumsum([len(rows) for rows in work.features])[:-1])
-    coef = tuple(z / beta for z, beta in zip(parts, problem.betas, strict=True))
+def make_solution(
+    problem: Problem, features: tuple[Rows, ...], z: Array, gap: Gap, n_iter: int, status: str = "", lam: Array | None = None
+) -> Solution:
+    """Return the solution with coefficients z / beta, and the free directions fitted to what these leave."""
+    parts = np.split(z, np.cumsum([len(rows) for rows in features])[:-1])
+    coef = tuple(part / beta for part, beta in zip(parts, problem.betas, strict=True))
     root, basis = np.sqrt(problem.data.w), problem.free_basis()
     rest = problem.data.y.copy()
-    for axis, dictionary, rows, z in zip(problem.data.axes, problem.dictionaries, work.features, coef, strict=True):
-        rest -= axis.gather(dictionary.evaluate(rows, dictionary.points) @ z)
+    for axis, dictionary, rows, part in zip(problem.data.axes, problem.dictionaries, features, coef, strict=True):
+        rest -= axis.gather(dictionary.evaluate(rows, dictionary.points) @ part)
     intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * rest)) / root)
-    return Solution(work.features, coef, intercept, skip, gap, n_iter, status, lam=lam)
+    return Solution(features, coef, intercept, skip, gap, n_iter, status, lam=lam)

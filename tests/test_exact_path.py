@@ -1,0 +1,125 @@
+"""The exact path: the optimality conditions hold at its kinks and between them, on dictionaries written out independently."""
+
+import numpy as np
+import pytest
+from deep_reference import Row, best_objective, dictionary, smalls
+from hypothesis import given, settings
+
+from convexnn import ConvexNNRegressor, convex_nn_path
+
+ROWS = {
+    "relu": Row(2, "relu"),
+    "leaky": Row(2, "leaky_relu", slope=0.3),
+    "abs": Row(2, "abs"),
+    "threshold": Row(2, "threshold"),
+    "sign": Row(2, "sign"),
+    "narrow": Row(4, "relu"),
+    "leaky3": Row(3, "leaky_relu", slope=0.2),
+    "reflections": Row(3, "abs"),
+    "symmetrized": Row(3, "relu", "symmetrized"),
+    "parallel": Row(3, "sign", "parallel", 3),
+    "tree": Row(4, "threshold", "tree", (2, 2)),
+}
+each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+
+
+def check_conditions(path, X, y, w, row, skip=False):
+    """Check the conditions of optimality at all kinks, and at the middle and near the ends of all pieces."""
+    w = np.ones(len(y)) if w is None else w
+    X, y, w = X[w > 0], y[w > 0], w[w > 0]
+    columns = np.hstack([dictionary(x, row) for x in X.T])
+    norms = np.array([np.abs(z).sum() for z in path.coefs])
+    alphas = path.alphas
+    parts = np.concatenate([alphas, *(alphas[1:] + t * (alphas[:-1] - alphas[1:]) for t in (1e-3, 0.5, 0.999))])
+    fits = path.predict(X, alpha=parts)
+    scale = w.sum() * np.abs(y - np.average(y, weights=w)).max()
+    for alpha, fit, norm in zip(parts, fits.T, np.interp(parts, alphas[::-1], norms[::-1]), strict=True):
+        lam, beta = w * (y - fit), alpha * w.sum()
+        assert abs(lam.sum()) <= 1e-12 * scale
+        if skip:
+            assert np.abs(lam @ (X - X.mean(axis=0))).max() <= 1e-12 * scale * np.ptp(X, axis=0).max()
+        centred = columns - np.average(columns, axis=0, weights=w)
+        assert np.abs(lam @ centred).max() <= beta * (1 + 1e-9)
+        # and every active feature is tight, with the sign of its coefficient: lam @ f = beta |z|_1
+        assert lam @ (fit - fit.mean()) == pytest.approx(beta * norm, rel=1e-9, abs=1e-12 * scale * np.abs(y).max())
+
+
+@each_row
+@settings(max_examples=12, deadline=None)
+@given(problem=smalls(max_n=9))
+def test_optimal_at_and_between_kinks(row, problem):
+    X, y, w = problem.data
+    path = convex_nn_path(X, y, sample_weight=w, exact=True, tol=1e-9, **row.options)
+    assert path.kinks and (path.dual_gaps <= 1e-9).all()
+    assert path.alphas[0] == path.alpha_max and path.alphas[-1] == pytest.approx(1e-3 * path.alpha_max, rel=1e-12)
+    if path.alpha_max > 0:
+        check_conditions(path, X, y, w, row)
+
+
+@pytest.mark.parametrize("row", [ROWS["relu"], ROWS["abs"], ROWS["threshold"], ROWS["narrow"]], ids=str)
+@pytest.mark.parametrize(("skip", "n_features"), [(True, 1), (True, 2), (False, 2)])
+def test_optimal_with_skip_and_several_inputs(row, skip, n_features, rng):
+    X = rng.normal(size=(14, n_features))
+    y = np.sin(2 * X).sum(axis=1) + 0.3 * rng.normal(size=14)
+    path = convex_nn_path(X, y, exact=True, skip_connection=skip, **row.options)
+    check_conditions(path, X, y, None, row, skip)
+    for alpha in path.alpha_max * np.array([0.3, 0.02]):
+        fit = path.predict(X, alpha=alpha)[:, 0]
+        norm = np.interp(alpha, path.alphas[::-1], [np.abs(z).sum() for z in path.coefs][::-1])
+        value = 0.5 * np.sum((y - fit) ** 2) + alpha * 14 * norm
+        assert value == pytest.approx(best_objective(X, y, alpha, row, skip), rel=1e-6)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"depth": 3}, {"activation": "abs"}, {"activation": "threshold"}], ids=str)
+def test_equals_separate_fits_in_function_space(parameters, rng):
+    X = rng.normal(size=(300, 1))
+    y = np.sin(3 * X[:, 0]) + 0.3 * rng.normal(size=300)
+    path = convex_nn_path(X, y, exact=True, **parameters)
+    assert len(path) > 100
+    for fraction in (0.7, 0.1, 0.03, 0.0011):
+        alpha = fraction * path.alpha_max
+        model = ConvexNNRegressor(alpha=alpha, tol=1e-13, **parameters).fit(X, y)
+        np.testing.assert_allclose(path.predict(X, alpha=alpha)[:, 0], model.predict(X), atol=1e-6)
+
+
+def test_every_kink_is_one(rng):
+    X = rng.normal(size=(40, 1))
+    y = np.sin(3 * X[:, 0]) + 0.3 * rng.normal(size=40)
+    path = convex_nn_path(X, y, exact=True)
+    fits = path.predict(X)
+    rates = np.diff(fits, axis=1) / np.diff(path.alphas)
+    turns = np.linalg.norm(np.diff(rates, axis=1), axis=0) / np.linalg.norm(rates, axis=0)[1:]
+    assert turns.min() > 1e-6
+
+
+def test_many_kinks_at_once():
+    # mirror images: pairs of features become tight together, and on a grid neighbouring columns depend on each other
+    x = np.arange(-6.0, 7.0)
+    y = np.abs(x) % 3
+    for row in (ROWS["relu"], ROWS["narrow"], ROWS["reflections"], ROWS["threshold"]):
+        path = convex_nn_path(x[:, None], y, exact=True, **row.options)
+        check_conditions(path, x[:, None], y, None, row)
+        np.testing.assert_allclose(path.predict(x[:, None]), path.predict(-x[:, None]), atol=1e-9)
+
+
+def test_ends_and_constant_targets(rng):
+    X, y = rng.normal(size=(20, 1)), rng.normal(size=20)
+    path = convex_nn_path(X, y, exact=True, alphas=[0.02, 0.3])
+    assert path.alphas[-1] == 0.02
+    np.testing.assert_allclose(path.predict(X, alpha=[5.0])[:, 0], y.mean())
+    assert len(convex_nn_path(X, y, exact=True, alphas=[1e3])) == 1
+    assert (convex_nn_path(X, np.ones(20), exact=True).predict(X, alpha=[0.0, 1.0]) == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("exact", "alpha", "match"), [(True, 1e-9, "at least"), (False, 0.1, "exact path only"), (True, -1.0, "non-negative")]
+)
+def test_alphas_that_cannot_be_asked_for(exact, alpha, match, rng):
+    path = convex_nn_path(rng.normal(size=(9, 1)), rng.normal(size=9), exact=exact, alphas=3)
+    with pytest.raises(ValueError, match=match):
+        path.predict([[0.0]], alpha=alpha)
+
+
+def test_does_not_end_at_zero():
+    with pytest.raises(ValueError, match="ends above zero"):
+        convex_nn_path([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], exact=True, alphas=[0.0])
