@@ -52,7 +52,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         The folds. None is 5; an int is that many shuffled folds (rows are often sorted by x, and folds without an end of
         the data would ask for extrapolation); others are used as they are.
     scoring : str or callable, default=None
-        A scorer of scikit-learn, of which more is better. None is the negative mean squared error.
+        A scorer of scikit-learn, of which more is better. None is minus the mean loss (squared loss: the
+        negative mean squared error).
     selection : {"best", "one_standard_error"}, default="best"
         Whether to take the alpha of best mean score, or, for the same architecture, the largest alpha whose mean score is
         within one standard error of it.
@@ -64,12 +65,13 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         The slope of leaky ReLU for negative arguments.
     skip_connection : bool, default=False
         Whether the network has an unpenalised linear connection from input to output.
-    loss : {"squared"}, default="squared"
-        The loss.
+    loss : {"squared", "huber", "absolute", "pinball"}, default="squared"
+        The loss of a residual r: ``r ** 2 / 2``; the same up to ``huber_delta`` and straight beyond; ``|r|``; or
+        ``quantile * r`` for r > 0 and ``(quantile - 1) * r`` below, whose fit is a conditional quantile.
     quantile : float, default=0.5
-        Not used by the squared loss.
+        The quantile of the pinball loss, in (0, 1).
     huber_delta : float, default=1.35
-        Not used by the squared loss.
+        Where the Huber loss becomes straight, in the units of y.
     dictionary : {"auto", "exact", "data"}, default="auto"
         The candidate biases.
     max_breakpoints : int, default=None
@@ -374,7 +376,11 @@ def _validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[A
     path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
     mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
     if fold.scorer is None:
-        return mse, -mse, path.dual_gaps
+        loss = template._loss()
+        if loss.quadratic:
+            return mse, -mse, path.dual_gaps
+        means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
+        return mse, -np.array(means), path.dual_gaps
     weights = {"sample_weight": w} if w is not None and _takes_weights(fold.scorer) else {}
     return mse, np.array([fold.scorer(_Point(model), X, y, **weights) for model in path.models]), path.dual_gaps
 

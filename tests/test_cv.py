@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.metrics import make_scorer, max_error
+from sklearn.metrics import make_scorer, max_error, mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -86,6 +86,16 @@ def test_scorers_agree_with_grid_search(scoring, data):
         expected = search.cv_results_[f"split{fold}_test_score"]
         np.testing.assert_allclose(model.cv_results_["score"][0, :, fold], expected, rtol=1e-3)
     assert np.isfinite(ConvexNNRegressorCV(alphas=2, scoring=scoring).fit(X, y, sample_weight=w).alpha_)
+
+
+def test_default_score_is_the_loss(data):
+    X, y, w = data
+    parameters = {"loss": "pinball", "quantile": 0.9}
+    model = ConvexNNRegressorCV(alphas=[0.3, 0.03], cv=FOLDS, **parameters).fit(X, y, sample_weight=w)
+    train, test = next(FOLDS.split(X))
+    fit = ConvexNNRegressor(alpha=0.03, **parameters).fit(X[train], y[train], sample_weight=w[train])
+    expected = mean_pinball_loss(y[test], fit.predict(X[test]), alpha=0.9, sample_weight=w[test])
+    assert -model.cv_results_["score"][0, 1, 0] == pytest.approx(expected, rel=2e-2)
 
 
 def test_default_folds_are_shuffled_and_always_the_same(data):

@@ -1,4 +1,4 @@
-"""The exact path: the optimality conditions hold at its kinks and between them, on dictionaries written out independently."""
+"""The exact path: the optimality conditions hold at and between its kinks, on dictionaries written out anew."""
 
 import numpy as np
 import pytest

@@ -21,6 +21,8 @@ ARCHITECTURES = [
     {"depth": 3, "architecture": "symmetrized"},
     {"depth": 3, "activation": "sign", "architecture": "parallel", "width": 3},
     {"depth": 4, "activation": "threshold", "architecture": "tree", "width": (2, 2)},
+    {"loss": "huber"},
+    {"loss": "pinball", "quantile": 0.3},
 ]
 each_architecture = pytest.mark.parametrize("parameters", ARCHITECTURES, ids=str)
 

@@ -9,9 +9,9 @@ It ends at the largest alpha at which a coefficient vanishes or a feature outsid
 tight: |c'r| = alpha. The latter is found by pricing: where the residual at a trial alpha violates features, the largest
 alpha at which one of these is tight is the next trial, and the trials rise until nothing is violated.
 
-At a kink the direction in which the path leaves is itself a small convex problem, on the tight features E with r = r / alpha:
-min |C_E d - r| with d of sign s where z = 0 (the right derivative of the optimum). After projecting out the columns that
-stay it is non-negative least squares. So several events at one alpha, and columns that depend on each other, exactly, need
+At a kink the direction in which the path leaves is itself a small convex problem, on the tight features E:
+min |C_E d - r / alpha| with d of sign s where z = 0 (the right derivative of the optimum). After projecting out the columns
+that stay it is non-negative least squares. So several events at one alpha, and columns that depend on each other, exactly, need
 no rule of their own: a dependent column has no projection left.
 """
 
@@ -49,7 +49,7 @@ class Support:
     q: Array
     r: Array
 
-    def without(self, dropped: Array) -> Support:
+    def without(self, dropped: NDArray[np.bool_]) -> Support:
         """Drop the columns at some places."""
         q, r = self.q, self.r
         kept = np.flatnonzero(~dropped)
@@ -111,7 +111,7 @@ class Homotopy:
         self.sweeps = 0
 
     def slack(self, alpha: float, idle: int) -> float:
-        """Return by how much a correlation may exceed alpha; residuals are differences of numbers as large as the targets."""
+        """Return by how much a correlation may exceed alpha; residuals are differences of large numbers."""
         rounding = ROUNDING * self.largest * float(np.linalg.norm(self.frame.target))
         return (EXCESS * alpha + rounding) * 10.0**idle
 
@@ -196,7 +196,8 @@ class Homotopy:
         residual = line.residual(alpha)
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         penalty = alpha * float(np.abs(z[places]).sum())
-        gap = evaluate_gap(problem, problem.data.y - residual / self.frame.root, penalty, lam=self.frame.root * residual, limit=0)
+        fit, lam = problem.data.y - residual / self.frame.root, self.frame.root * residual
+        gap = evaluate_gap(problem, fit, penalty, lam=lam, limit=0)
         n_iter, self.sweeps = max(self.sweeps, 1), 0
         return make_solution(self.unit, features, z[places], gap, n_iter)
 
