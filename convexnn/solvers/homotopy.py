@@ -11,8 +11,8 @@ alpha at which one of these is tight is the next trial, and the trials rise unti
 
 At a kink the direction in which the path leaves is itself a small convex problem, on the tight features E:
 min |C_E d - r / alpha| with d of sign s where z = 0 (the right derivative of the optimum). After projecting out the columns
-that stay it is non-negative least squares. So several events at one alpha, and columns that depend on each other, exactly, need
-no rule of their own: a dependent column has no projection left.
+that stay it is non-negative least squares. So several events at one alpha, and columns that depend on each other exactly,
+need no rule of their own: a dependent column has no projection left.
 """
 
 from __future__ import annotations
