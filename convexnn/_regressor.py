@@ -39,7 +39,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         Whether the network has an unpenalised linear connection from input to output.
     alpha : float or "auto", default="auto"
         The regularisation, as in :class:`sklearn.linear_model.Lasso`, in units of y times x (y for sign and threshold).
-        "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant (one input only).
+        "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant: of the
+        weighted means where inputs are tied; an error where several inputs leave none.
     loss : {"squared", "huber", "absolute", "pinball"}, default="squared"
         The loss of a residual r: ``r ** 2 / 2``; the same up to ``huber_delta`` and straight beyond; ``|r|``; or
         ``quantile * r`` for r > 0 and ``(quantile - 1) * r`` below, whose fit is a conditional quantile.

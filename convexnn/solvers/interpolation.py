@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary
 from convexnn.duality import Problem, evaluate_gap
+from convexnn.solvers import minimum_norm
 from convexnn.solvers.solution import Solution, SplineSolution
 from convexnn.solvers.spline import spline_of
 
@@ -21,17 +22,16 @@ def interpolate(problem: Problem) -> Solution:
     """Return the interpolant of least norm."""
     dictionary = problem.dictionaries[0]
     spline = isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
-    if len(problem.dictionaries) > 1 or not (spline or isinstance(dictionary, StepDictionary)):
-        raise ValueError(
-            "alpha=0 (the minimum-norm interpolant) is supported for one input and networks with a function-space norm; "
-            "use a small positive alpha"
-        )
+    if len(problem.dictionaries) > 1:
+        return minimum_norm.solve(problem)
     x, y = problem.data.axes[0].points, problem.data.y
     if problem.data.axes[0].inverse is not None:
         raise ValueError(
             "alpha=0 (the minimum-norm interpolant) with this loss needs inputs that differ wherever the targets do; "
             "use a small positive alpha"
         )
+    if not (spline or isinstance(dictionary, StepDictionary)):
+        return minimum_norm.solve(problem)
     gap = evaluate_gap(problem, y, 0.0, limit=0)
     if not isinstance(dictionary, StepDictionary):
         assert isinstance(dictionary, SplineDictionary)
