@@ -18,10 +18,12 @@ from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData, canonicalize
 from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
+from convexnn.information import choose_alpha
 from convexnn.losses import Loss, make_loss
 from convexnn.model import Model, build_model
 from convexnn.progress import watching
 from convexnn.solvers import SOLVERS
+from convexnn.solvers.solution import Solution
 from convexnn.training import Trainer, Training, prepare
 
 
@@ -63,7 +65,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         "width": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "negative_slope": [Interval(Real, 0.0, 1.0, closed="left")],
         "skip_connection": ["boolean"],
-        "alpha": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
+        "alpha": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto", "aic", "bic"})],
         "loss": [StrOptions({"squared", "huber", "absolute", "pinball"})],
         "quantile": [Interval(Real, 0.0, 1.0, closed="neither")],
         "huber_delta": [Interval(Real, 0.0, None, closed="neither")],
@@ -165,9 +167,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
         trainer = prepare(data, spec, self.solver)
-        alpha = trainer.alpha_max / 100.0 if self.alpha == "auto" else float(self.alpha)
         with watching(data, self.verbose) as watch:
-            training = trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
+            training = self._solve(trainer, start)
             self._keep(training, build_model(training.problem, training.solution, spec))
         if not self.converged_:
             warnings.warn(
@@ -178,6 +179,17 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
             )
         if watch.stopped and not watch.obeyed:  # too late to shorten the fit, and meant for what comes after it
             raise KeyboardInterrupt
+
+    def _solve(self, trainer: Trainer, start: Solution | None) -> Training:
+        """Solve at the alpha that ``alpha`` names."""
+        for name in ("alphas_", "criterion_"):
+            self.__dict__.pop(name, None)
+        if self.alpha in ("aic", "bic"):
+            chosen = choose_alpha(trainer, self.alpha, tol=self.tol, max_iter=self.max_iter)
+            self.alphas_, self.criterion_ = chosen.alphas, chosen.criterion
+            return chosen.training
+        alpha = trainer.alpha_max / 100.0 if self.alpha == "auto" else float(self.alpha)
+        return trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
 
     def _keep(self, training: Training, model: Model) -> None:
         """Set the fitted attributes."""

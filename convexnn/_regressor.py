@@ -37,10 +37,11 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         The slope of leaky ReLU for negative arguments, in [0, 1).
     skip_connection : bool, default=False
         Whether the network has an unpenalised linear connection from input to output.
-    alpha : float or "auto", default="auto"
+    alpha : float or {"auto", "aic", "bic"}, default="auto"
         The regularisation, as in :class:`sklearn.linear_model.Lasso`, in units of y times x (y for sign and threshold).
         "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant: of the
-        weighted means where inputs are tied; an error where several inputs leave none.
+        weighted means where inputs are tied; an error where several inputs leave none. "aic" and "bic" choose the alpha of
+        least information criterion on a path, with the active features as degrees of freedom (squared loss; see Notes).
     loss : {"squared", "huber", "absolute", "pinball"}, default="squared"
         The loss of a residual r: ``r ** 2 / 2``; the same up to ``huber_delta`` and straight beyond; ``|r|``; or
         ``quantile * r`` for r > 0 and ``(quantile - 1) * r`` below, whose fit is a conditional quantile.
@@ -77,6 +78,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         The alpha used.
     alpha_max_ : float
         The least alpha for which the optimal network has no units.
+    alphas_, criterion_ : ndarray of shape (n_alphas,)
+        With "aic" and "bic": the alphas tried, falling, and their criterion.
     coef_ : ndarray of shape (n_active,)
         The coefficients z of the active features, in the units of y per unit of x (sign and threshold: of y).
     features_ : sequence of Feature
@@ -121,6 +124,11 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     Notes
     -----
     Source: Zeger, Wang, Mishkin, Ergen, Candes and Pilanci, *A Library of Mirrors* (arXiv 2403.01046).
+
+    "aic" and "bic" are ``n log(RSS / n) + c df`` with c = 2 and log n, n the sum of the weights. The number of active features
+    is an unbiased estimate of the degrees of freedom of a Lasso fit at a given alpha, where they are independent (Zou, Hastie
+    and Tibshirani, *On the degrees of freedom of the lasso*, 2007). Nothing is proved about the alpha chosen so, and the
+    variance, estimated from the residuals of each fit, is too small where many features are active.
 
     Examples
     --------

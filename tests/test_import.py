@@ -32,7 +32,7 @@ LAYERS = [
     {"solvers"},
     {"network", "piecewise"},
     {"model", "training", "certificate"},
-    {"path", "_export"},
+    {"path", "information", "_export"},
     {"_base"},
     {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_cv"},
     {"closed_forms", "landscape"},
