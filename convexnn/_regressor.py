@@ -125,10 +125,10 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     -----
     Source: Zeger, Wang, Mishkin, Ergen, Candes and Pilanci, *A Library of Mirrors* (arXiv 2403.01046).
 
-    "aic" and "bic" are ``n log(RSS / n) + c df`` with c = 2 and log n, n the sum of the weights. The number of active features
-    is an unbiased estimate of the degrees of freedom of a Lasso fit at a given alpha, where they are independent (Zou, Hastie
-    and Tibshirani, *On the degrees of freedom of the lasso*, 2007). Nothing is proved about the alpha chosen so, and the
-    variance, estimated from the residuals of each fit, is too small where many features are active.
+    "aic" and "bic" are ``n log(RSS / n) + c df`` with c = 2 and log n, n the sum of the weights. The number of active
+    features is an unbiased estimate of the degrees of freedom of a Lasso fit at a given alpha, where they are independent
+    (Zou, Hastie and Tibshirani, *On the degrees of freedom of the lasso*, 2007). Nothing is proved about the alpha chosen
+    so, and the variance, estimated from the residuals of each fit, is too small where many features are active.
 
     Examples
     --------
