@@ -60,6 +60,14 @@ def path(quick: bool) -> list[dict]:
     return [{"measure": "path", "kind": kind, "n": n, "architecture": "relu", **more} for kind in kinds]
 
 
+def cross_validation(quick: bool) -> list[dict]:
+    """Five folds over 50 alphas, on two threads."""
+    kinds, n = (("smooth",), 10_000) if quick else (KINDS, 100_000)
+    return [
+        {"measure": "cross_validation", "kind": k, "n": n, "architecture": a} for k in kinds for a in ("relu", "narrow_relu")
+    ]
+
+
 def tiny_alpha(quick: bool) -> list[dict]:
     """Very small alpha, where many points are knots."""
     n = 100_000 if quick else 1_000_000
@@ -173,6 +181,7 @@ SUITES = {
     "small": small,
     "predict": predict,
     "path": path,
+    "cross_validation": cross_validation,
     "tiny_alpha": tiny_alpha,
     "minute_prices": minute_prices,
     "state_space": state_space,

@@ -186,6 +186,21 @@ def path(spec: dict) -> list[dict]:
     return [*rows, {**task.as_dict(), "name": "convex_nn_path", **times, "gap": worst, "gap_by": "package"}]
 
 
+def cross_validation(spec: dict) -> list[dict]:
+    """Time ``ConvexNNRegressorCV``: five folds, 50 alphas from the critical one to 1e-4 of it, two threads."""
+    from convexnn import ConvexNNRegressorCV
+
+    task = Task(spec["kind"], spec["n"], spec["architecture"], 1.0)
+    x, y = task.data()
+    parameters = dict(ARCHITECTURES[task.architecture])
+    depth = parameters.pop("depth", 2)
+    warm_up("convexnn", task)
+    model = ConvexNNRegressorCV((depth,), alphas=50, eps=1e-4, cv=5, n_jobs=2, **parameters)
+    times, found = versus(spec.get("repeats", 3), lambda: model.fit(x[:, None], y), lambda: np.argsort(x))
+    gap_found = {"gap": float(found.dual_gap_), "gap_by": "package"}
+    return [{**task.as_dict(), "name": "ConvexNNRegressorCV, 5 folds, 50 alphas", **times, **gap_found}]
+
+
 def peak_memory(spec: dict) -> list[dict]:
     """Measure the peak of resident memory in a fit, x and y included, in arrays of n float64."""
     task = Task(spec["kind"], spec["n"], spec["architecture"], spec["fraction"], spec.get("gap", 1e-9))
@@ -278,6 +293,7 @@ MEASUREMENTS = {
     "rival": rival,
     "predict": predict,
     "path": path,
+    "cross_validation": cross_validation,
     "memory": peak_memory,
     "autoregression": autoregression,
     "many_series": many_series,

@@ -15,6 +15,12 @@ REAL = {
     "mcycle": (133, "times", "accel", (2.4, 0.0), (57.6, 10.7), "Apache-2.0"),
     "lynx": (114, "year_number", "trappings", (1, 269.0), (114, 3396.0), "BSD-3-Clause"),
     "sunspots": (309, "year", "sunspots", (1700, 5.0), (2008, 2.9), "public domain"),
+    "faithful": (272, "eruptions", "waiting", (3.6, 79.0), (4.467, 74.0), "Apache-2.0"),
+    "engel": (
+        235, "income", "foodexp", (420.157650843928, 255.839424594576), (1057.67671146451, 750.320163419201), "public domain"
+    ),
+    "auto_mpg": (392, "horsepower", "mpg", (130.0, 18.0), (82.0, 31.0), "BSD-3-Clause"),
+    "nile": (100, "year", "volume", (1871, 1120.0), (1970, 740.0), "public domain"),
     "run_log": (376, "distance", "pace", (0.0, 30.88072), (4333.266, 17.3851), "BSD-3-Clause"),
 }
 TOYS = {

@@ -1,0 +1,173 @@
+"""Model choice on real data: ``ConvexNNRegressorCV`` beside other regressors of one input, each choosing its own settings.
+
+``python -m benchmarks.model_choice`` prints one table: the root mean squared error of repeated 5-fold cross-validation,
+mean and standard deviation over the repeats, and the seconds of one fit. ``--quick`` runs one repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import make_smoothing_spline
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from convexnn import ConvexNNRegressor, ConvexNNRegressorCV, datasets
+
+INNER = KFold(5, shuffle=True, random_state=0)
+SETS = {
+    "mcycle": datasets.load_mcycle,
+    "faithful": datasets.load_faithful,
+    "engel": datasets.load_engel,
+    "auto_hp_mpg": datasets.load_auto_mpg,
+    "run_log": datasets.load_run_log,
+    "nile_year": datasets.load_nile,
+    "sunspots": datasets.load_sunspots,
+}
+MONOTONE = ("faithful", "engel", "auto_hp_mpg")
+
+
+class SmoothingSpline(RegressorMixin, BaseEstimator):
+    """The cubic smoothing spline of scipy, its penalty by generalised cross-validation; ties are merged into means."""
+
+    def fit(self, X, y):
+        points, place, counts = np.unique(X[:, 0], return_inverse=True, return_counts=True)
+        self.scale_ = float(np.ptp(points))
+        means = np.bincount(place, y) / counts
+        self.spline_ = make_smoothing_spline(points / self.scale_, means, w=counts.astype(float))
+        return self
+
+    def predict(self, X):
+        return self.spline_(X[:, 0] / self.scale_)
+
+
+def _search(estimator, grid):
+    return GridSearchCV(estimator, grid, cv=INNER, scoring="neg_mean_squared_error")
+
+
+def _spline_ridge():
+    chain = Pipeline([("spline", SplineTransformer()), ("ridge", RidgeCV(np.geomspace(1e-4, 1e3, 20)))])
+    return _search(chain, {"spline__n_knots": [5, 10, 20, 40]})
+
+
+def _gaussian_process():
+    kernel = ConstantKernel() * RBF(1.0, (1e-3, 1e3)) + WhiteKernel(0.1, (1e-6, 1e1))
+    return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
+
+
+def _boosting():
+    grid = {"max_leaf_nodes": [4, 8, 31], "min_samples_leaf": [5, 20], "max_iter": [50]}
+    return _search(HistGradientBoostingRegressor(random_state=0), grid)
+
+
+class ScaledTarget(RegressorMixin, BaseEstimator):
+    """Adam and others need targets of size one."""
+
+    def __init__(self, estimator=None):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.mean_, self.size_ = y.mean(), y.std()
+        self.estimator_ = self.estimator.fit(X, (y - self.mean_) / self.size_)
+        return self
+
+    def predict(self, X):
+        return self.mean_ + self.size_ * self.estimator_.predict(X)
+
+
+def _mlp():
+    network = MLPRegressor(hidden_layer_sizes=(50, 50), solver="lbfgs", max_iter=300, random_state=0)
+    chain = make_pipeline(StandardScaler(), network)
+    return ScaledTarget(_search(chain, {"mlpregressor__alpha": [1e-2, 1.0, 10.0]}))
+
+
+def _tree():
+    grid = {"max_leaf_nodes": [2, 4, 8, 16, 32, 64, 128, None], "min_samples_leaf": [1, 5, 10]}
+    return _search(DecisionTreeRegressor(random_state=0), grid)
+
+
+METHODS: dict[str, Callable[[], Any]] = {
+    "ConvexNNRegressorCV": lambda: ConvexNNRegressorCV((2, 3), ("relu", "threshold"), eps=1e-5),
+    "ConvexNNRegressorCV, one s.e.": lambda: ConvexNNRegressorCV(
+        (2, 3), ("relu", "threshold"), eps=1e-5, selection="one_standard_error"
+    ),
+    "ConvexNNRegressor, BIC": lambda: ConvexNNRegressor(3, alpha="bic"),
+    "splines + RidgeCV": _spline_ridge,
+    "smoothing spline": SmoothingSpline,
+    "Gaussian process": _gaussian_process,
+    "gradient boosting": _boosting,
+    "MLPRegressor": _mlp,
+    "decision tree": _tree,
+    "isotonic": lambda: IsotonicRegression(increasing="auto", out_of_bounds="clip"),
+}
+
+
+def evaluate(make: Callable, X: np.ndarray, y: np.ndarray, repeats: int) -> tuple[float, float, float]:
+    """Return the mean of the root mean squared error over repeats, its standard deviation, and seconds a fit."""
+    errors, seconds = [], []
+    for repeat in range(repeats):
+        squares = np.empty(len(y))
+        for train, test in KFold(5, shuffle=True, random_state=100 + repeat).split(X):
+            start = time.perf_counter()
+            model = make().fit(X[train], y[train])
+            seconds.append(time.perf_counter() - start)
+            squares[test] = (model.predict(X[test]) - y[test]) ** 2
+        errors.append(np.sqrt(squares.mean()))
+    return float(np.mean(errors)), float(np.std(errors)), float(np.median(seconds))
+
+
+def table(repeats: int, names: list[str]) -> str:
+    """Return the table in Markdown; the least error of each set in bold."""
+    results: dict[tuple[str, str], tuple[float, float, float]] = {}
+    for name in names:
+        for data, load in SETS.items():
+            if name != "isotonic" or data in MONOTONE:
+                results[name, data] = evaluate(METHODS[name], *load(return_X_y=True), repeats)
+                print(name, data, *results[name, data], file=sys.stderr, flush=True)
+    lines = ["| method | " + " | ".join(SETS) + " | seconds a fit |", "| --- |" + " ---: |" * (len(SETS) + 1)]
+    best = {data: min(results[name, d][0] for name, d in results if d == data) for data in SETS}
+    for name in names:
+        cells = []
+        for data in SETS:
+            if (name, data) not in results:
+                cells.append("")
+                continue
+            mean, spread, _ = results[name, data]
+            text = f"{mean:.4g} ± {spread:.2g}"
+            cells.append(f"**{text}**" if mean == best[data] else text)
+        times = [seconds for (method, _), (*_, seconds) in results.items() if method == name]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {np.median(times):.2g} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one repeat")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for data in SETS:  # compiled code warm
+        X, y = SETS[data](return_X_y=True)
+        ConvexNNRegressorCV((2, 3), ("relu", "threshold"), alphas=3).fit(X, y)
+    print(table(1 if arguments.quick else arguments.repeats, arguments.methods))
+
+
+if __name__ == "__main__":
+    main()
