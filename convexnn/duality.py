@@ -241,6 +241,8 @@ def null_point(problem: Problem) -> Null:
     The ratio is the largest |lam @ g| / beta_j at its dual point: from that multiple of beta on it is the best network.
     """
     data = problem.data
+    if data.loss.quadratic:
+        return _null_of_squares(problem)
     constant = 0.0 if data.loss.shifts else data.loss.best_constant(data.y, data.w)
     fit = refit(problem, np.full(data.y.size, constant))
     v = data.loss.dual(fit, data.y)
@@ -248,3 +250,34 @@ def null_point(problem: Problem) -> Null:
     if np.abs(v).max() <= 16.0 * EPSILON:
         return Null(fit, lam, 0.0)  # an exact fit up to rounding (targets are of order one): there is nothing to explain
     return Null(fit, lam, float(price(problem, lam, limit=0).maximum))
+
+
+def _null_of_squares(problem: Problem) -> Null:
+    """Return the null fit of the squared loss, with few arrays of the size of the data at a time."""
+    data = problem.data
+    directions: list[tuple[Array, float]] = []
+    for column in (np.broadcast_to(1.0, data.y.size), *(axis.gather(axis.points) for axis in data.axes if problem.skip)):
+        free = _orthogonal(column, data.w, directions)
+        size = _weighted(data.w, free, free)
+        # inputs may be constant or depend on each other: keep what has rank
+        if size > 1e-26 * _weighted(data.w, column, column):
+            directions.append((free, size))
+    residual = _orthogonal(data.y, data.w, directions)
+    fit = data.y - residual if problem.skip else np.broadcast_to(data.y[0] - residual[0], data.y.size)
+    if np.abs(residual).max() <= 16.0 * EPSILON:
+        return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
+    residual *= data.w
+    return Null(fit, residual, float(price(problem, residual, limit=0).maximum))
+
+
+def _orthogonal(vector: Array, w: Array, directions: list[tuple[Array, float]]) -> Array:
+    """Return the vector without its components, twice, so that rounding leaves none."""
+    vector = vector.copy() if directions else vector
+    for _ in range(2):
+        for free, size in directions:
+            vector -= (_weighted(w, free, vector) / size) * free
+    return vector
+
+
+def _weighted(w: Array, a: Array, b: Array) -> float:
+    return float(np.einsum("i,i,i->", w, a, b))
