@@ -89,7 +89,7 @@ def convex_nn_path(
 
     >>> path = convex_nn_path([[0.0], [1.0], [2.0], [3.0]], [0.0, 0.0, 1.0, 3.0], exact=True)
     >>> path.predict([[3.0]], alpha=[0.1, 0.01]).round(3).tolist()
-    [[2.7, 2.96]]
+    [[2.633, 2.96]]
     """
     for name in ("alpha", "warm_start"):
         if name in parameters:
