@@ -1,9 +1,9 @@
-"""Coordinate descent over a growing working set: for every dictionary, and the reference for the faster solvers.
+"""Descent over a growing working set, a feature at a time: for every dictionary, and the reference for faster solvers.
 
 Pricing names the features that violate the dual constraint most; their columns join the working set, whose Lasso is
-solved by coordinate descent sweeps and finished by an exact active-set method, because neighbouring columns are almost
-collinear and sweeps alone may crawl (theory section 8). The duality gap over the whole dictionary decides when to stop;
-a few sweeps more then find the exact optimum in most problems, so that fits do not depend on the way there.
+solved exactly by an active-set method, because neighbouring columns are almost collinear and cyclic sweeps over the
+coordinates crawl (theory section 8). The duality gap over the whole dictionary decides when to stop; a few sweeps more
+then find the exact optimum in most problems, so that fits do not depend on the way there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
 from convexnn.progress import INTERRUPTED, report
+from convexnn.solvers.active_set import solve_lasso
 from convexnn.solvers.solution import Solution
 
 Array = NDArray[np.float64]
-SWEEPS = 20
 BATCH = 30
 REFINEMENTS = 3
 EXTRA = 5
@@ -66,8 +66,6 @@ def solve(
     problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None, extra: int = EXTRA
 ) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and ``extra`` more."""
-    from convexnn.kernels.lasso import descend, solve_exactly
-
     work = _warm_start(problem, start)
     best_gap, best_lam = _certify(problem, work)
     best = work
@@ -88,12 +86,7 @@ def solve(
         if grown.z.size == seen and n_iter > 1:
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
             break
-        z, target = grown.z.copy(), grown.frame.target
-        descend(grown.gram, grown.columns.T @ target, z, SWEEPS)
-        for _ in range(REFINEMENTS):
-            # the gradient from the rows: the Gram matrix alone has lost half the digits of nearly dependent columns
-            linear = grown.gram @ z + grown.columns.T @ (target - grown.columns @ z)
-            solve_exactly(grown.gram, linear, z)
+        z = solve_lasso(grown.columns, grown.gram, grown.frame.target, grown.z)
         work = replace(grown, z=z)
         if np.count_nonzero(z) * 4 + 200 < z.size:
             work = work.keep(z != 0.0)

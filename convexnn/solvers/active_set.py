@@ -1,0 +1,203 @@
+"""The Lasso of a working set, solved exactly by a primal active-set method.
+
+min over z: |target - columns @ z|^2 / 2 + sum |z|. Columns may depend on each other, exactly or nearly, as reflection
+features do. The support is kept independent and z optimal on it: the correlations of its columns are the signs of z.
+A column g = columns[:, S] @ v + rest with a larger correlation enters along the one line on which that stays so: z_g
+grows and z_S gives way by v. A coefficient that reaches zero on the way leaves the support. A column that depends on
+the support has rest = 0, hence no curvature along its line, and goes on until one leaves: it needs no rule of its own. The
+objective falls with every entry; a correlation that exceeds 1 by less than it can be wrong by is no reason to enter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cholesky
+
+Array = NDArray[np.float64]
+ROUNDS = 4
+ENTRIES = 20
+REFINEMENTS = 2
+# Squared distances from the span of the support, relative to squared norms. Below the first the Gram matrix has lost the
+# distance in rounding, and it is computed from the rows; below the second refinement with the Gram matrix could fail, and
+# the column counts as one of the span.
+DOUBTFUL, ZERO = 1e-9, 1e-13
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def solve_lasso(columns: Array, gram: Array, target: Array, start: Array) -> Array:
+    """Return the minimiser.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_rows, n_columns)
+        The working set.
+    gram : ndarray of shape (n_columns, n_columns)
+        ``columns.T @ columns``.
+    target : ndarray of shape (n_rows,)
+        What is fitted.
+    start : ndarray of shape (n_columns,)
+        Coefficients to begin with.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        The optimal coefficients.
+    """
+    active = ActiveSet(columns, gram, target, start)
+    for _ in range(ROUNDS):
+        # updates of the correlations drift: every round begins with those of the rows
+        active.settle()
+        if not active.enter_all():
+            break
+    return active.z
+
+
+class ActiveSet:
+    """Coefficients z, their support with a Cholesky factor of its Gram matrix, and the correlations of all columns."""
+
+    def __init__(self, columns: Array, gram: Array, target: Array, start: Array) -> None:
+        self.columns, self.gram, self.target, self.z = columns, gram, target, start.copy()
+        self.signs = np.sign(start)
+        self.squares = np.ascontiguousarray(np.diagonal(gram))
+        self.factor = np.zeros((start.size + 1, start.size + 1))
+        self._order = np.empty(start.size + 1, dtype=np.int64)
+        self.size = 0
+        self.correlations, self.noise = self._from_rows()
+        self._factorise(np.flatnonzero(start))
+
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """The columns in the order of the factor."""
+        return self._order[: self.size]
+
+    def settle(self) -> None:
+        """Minimise over the support by Newton steps, each as far as the signs allow, until rounding is all that is left."""
+        last = np.inf
+        while True:
+            self.correlations, self.noise = self._from_rows()
+            slope = self.correlations[self.support] - self.signs[self.support]
+            worst = np.max(np.abs(slope) / self.noise[self.support], initial=0.0)
+            if worst <= 1.0 or worst > 0.5 * last:
+                return
+            last = worst
+            while slope.size:
+                step = self._solve(slope)
+                length, place = self._reach(-step)
+                self.z[self.support] += min(length, 1.0) * step
+                if length >= 1.0:
+                    break
+                slope = np.delete(slope, place) * (1.0 - length)
+                self._drop(place)
+                last = np.inf
+
+    def enter_all(self) -> int:
+        """Let columns enter, the one of largest correlation first, until none exceeds 1; return how many did."""
+        hopeless = np.zeros(self.z.size, dtype=bool)
+        for entries in range(ENTRIES * self.z.size):
+            excess = np.abs(self.correlations) - 1.0 - self.noise
+            excess[self.support] = 0.0
+            excess[hopeless] = 0.0
+            column = int(np.argmax(excess))
+            if excess[column] <= 0.0:
+                return entries
+            before = self.z.copy()
+            hopeless[column] = not self._enter(column)
+            moved = np.flatnonzero(self.z != before)
+            self.correlations -= (self.z[moved] - before[moved]) @ self.gram[moved]
+        return ENTRIES * self.z.size
+
+    def _enter(self, column: int) -> bool:
+        """Move along the line of a column, past every coefficient that reaches zero, until its correlation is 1."""
+        sign, gain = np.sign(self.correlations[column]), abs(self.correlations[column]) - 1.0
+        while True:
+            combination, row, rest = self._express(column)
+            whole = gain / rest if rest > 0.0 else np.inf
+            length, place = self._reach(sign * combination)
+            step = min(whole, length)
+            if step == np.inf:
+                return False  # the penalty cannot fall for ever: the gain is rounding
+            self.z[self.support] -= step * sign * combination
+            self.z[column] += step * sign
+            if whole <= length:
+                self.signs[column] = sign
+                self._append(column, row, rest)
+                return True
+            gain -= step * rest
+            self._drop(place)
+
+    def _from_rows(self) -> tuple[Array, Array]:
+        """Return the correlations, and by how much rounding of the residuals may change each."""
+        used = np.flatnonzero(self.z)
+        part, z = self.columns[:, used], self.z[used]
+        terms = np.abs(self.target) + np.abs(part) @ np.abs(z)
+        correlations = self.columns.T @ (self.target - part @ z)
+        return correlations, EPSILON * (np.linalg.norm(terms) * np.sqrt(self.squares) + 1.0)
+
+    def _factorise(self, places: NDArray[np.int64]) -> None:
+        """Build the factor of a support; what depends on the columns before it is left out."""
+        try:
+            factor = cholesky(self.gram[np.ix_(places, places)], lower=True)
+        except LinAlgError:
+            factor = np.zeros((places.size, places.size))
+        if (np.diagonal(factor) ** 2 > DOUBTFUL * self.squares[places]).all():
+            self.size = places.size
+            self.factor[: self.size, : self.size] = factor
+            self._order[: self.size] = places
+            return
+        for column in places:
+            _, row, rest = self._express(column)
+            if rest > 0.0:
+                self._append(column, row, rest)
+            else:
+                self.z[column] = 0.0
+
+    def _express(self, column: int) -> tuple[Array, Array, float]:
+        """Return the coefficients of a column in the support, its row of the factor, and its squared distance."""
+        from convexnn.kernels.cholesky import backward_solve, forward_solve
+
+        row = self.gram[column, self.support]
+        forward_solve(self.factor, self.size, row)
+        combination, square = row.copy(), self.squares[column]
+        backward_solve(self.factor, self.size, combination)
+        rest = square - float(np.dot(row, row))
+        if rest <= DOUBTFUL * square:
+            part = self.columns[:, self.support]
+            for _ in range(REFINEMENTS):
+                combination += self._solve(part.T @ (self.columns[:, column] - part @ combination))
+            row = combination @ self.factor[: self.size, : self.size]
+            left = self.columns[:, column] - part @ combination
+            rest = float(np.dot(left, left))
+            rest = rest if rest > ZERO * square else 0.0
+        return combination, row, rest
+
+    def _solve(self, rhs: Array) -> Array:
+        """Solve with the Gram matrix of the support."""
+        from convexnn.kernels.cholesky import backward_solve, forward_solve
+
+        out = rhs.copy()
+        forward_solve(self.factor, self.size, out)
+        backward_solve(self.factor, self.size, out)
+        return out
+
+    def _reach(self, fall: Array) -> tuple[float, int]:
+        """Return how far z may move by -fall before a coefficient is zero, and which one: (inf, -1) where none will be."""
+        signs = self.signs[self.support]
+        speed, ways = fall * signs, np.full(self.size + 1, np.inf)
+        np.divide(np.maximum(self.z[self.support] * signs, 0.0), speed, out=ways[:-1], where=speed > 0.0)
+        place = int(np.argmin(ways))
+        return float(ways[place]), place if ways[place] < np.inf else -1
+
+    def _append(self, column: int, row: Array, rest: float) -> None:
+        self.factor[self.size, : self.size] = row
+        self.factor[self.size, self.size] = np.sqrt(rest)
+        self._order[self.size] = column
+        self.size += 1
+
+    def _drop(self, place: int) -> None:
+        from convexnn.kernels.cholesky import remove_row
+
+        remove_row(self.factor, self.size, place)
+        self.z[self._order[place]] = 0.0
+        self._order[place : self.size - 1] = self._order[place + 1 : self.size]
+        self.size -= 1

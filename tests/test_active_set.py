@@ -1,0 +1,79 @@
+"""The Lasso of a working set, on columns that are random, equal, dependent and nearly dependent."""
+
+import clarabel
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convexnn.solvers.active_set import solve_lasso
+
+EXAMPLES = settings.default.max_examples  # 20, many more in the nightly profile
+
+
+def lasso_value(columns, target):
+    """Return the optimum by an interior-point method: variables (z, bound), |z| <= bound."""
+    n = columns.shape[1]
+    quadratic = sp.block_diag([columns.T @ columns, sp.csc_matrix((n, n))], format="csc")
+    linear = np.concatenate([-columns.T @ target, np.ones(n)])
+    eye = sp.identity(n)
+    limits = sp.bmat([[eye, -eye], [-eye, -eye]], format="csc")
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    cones = [clarabel.NonnegativeConeT(2 * n)]
+    upper = sp.triu(quadratic, format="csc")
+    answer = clarabel.DefaultSolver(upper, linear, limits, np.zeros(2 * n), cones, settings).solve()
+    return answer.obj_val + 0.5 * target @ target
+
+
+def objective(columns, target, z):
+    residual = target - columns @ z
+    return 0.5 * residual @ residual + np.abs(z).sum()
+
+
+@st.composite
+def working_sets(draw):
+    """Draw columns, some of them copies, sums of others, or either up to a small error; a target; and a start."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    rows, count = draw(st.integers(1, 12)), draw(st.integers(1, 15))
+    error = draw(st.sampled_from([0.0, 1e-14, 1e-10, 1e-8, 1e-6, 1e-3]))
+    columns = rng.normal(size=(rows, count)) if draw(st.booleans()) else rng.integers(-2, 3, size=(rows, count)) * 1.0
+    copies = columns[:, rng.integers(0, count, size=4)]
+    sums = columns @ rng.integers(-1, 2, size=(count, 4))
+    columns = np.column_stack([columns, copies, sums])
+    columns = columns + error * rng.normal(size=columns.shape)
+    target = draw(st.sampled_from([0.5, 5.0, 1e4])) * rng.normal(size=rows)
+    start = rng.normal(size=columns.shape[1]) * (rng.random(columns.shape[1]) < draw(st.sampled_from([0.0, 0.3, 1.0])))
+    return columns[:, rng.permutation(columns.shape[1])], target, start
+
+
+@settings(max_examples=10 * EXAMPLES)
+@given(problem=working_sets())
+def test_optimality_conditions(problem):
+    columns, target, start = problem
+    z = solve_lasso(columns, columns.T @ columns, target, start)
+    correlations = columns.T @ (target - columns @ z)
+    # the size of the terms that cancel in a correlation
+    rounding = 1e-13 * np.linalg.norm(columns, axis=0) * (np.linalg.norm(target) + np.abs(columns @ np.diag(z)).sum())
+    assert np.isfinite(z).all()
+    assert (np.abs(correlations) <= 1.0 + 1e-12 + rounding).all()
+    used = z != 0
+    assert (np.abs(correlations - np.sign(z))[used] <= 1e-12 + rounding[used]).all()
+
+
+@settings(max_examples=3 * EXAMPLES)
+@given(problem=working_sets())
+def test_value_is_that_of_an_interior_point_method(problem):
+    columns, target, start = problem
+    target = 5 * target / np.linalg.norm(target)  # what an interior-point method can solve
+    z = solve_lasso(columns, columns.T @ columns, target, start)
+    assert objective(columns, target, z) == pytest.approx(lasso_value(columns, target), rel=1e-6)
+
+
+def test_support_is_independent(rng):
+    """Twenty columns in three dimensions: an optimum of at most three, from any start."""
+    columns = rng.normal(size=(3, 20))
+    for start in (np.zeros(20), rng.normal(size=20)):
+        z = solve_lasso(columns, columns.T @ columns, 10 * rng.normal(size=3), start)
+        assert 1 <= np.count_nonzero(z) <= 3
