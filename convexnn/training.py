@@ -10,6 +10,8 @@ from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData
 from convexnn.dictionaries import build_dictionary
 from convexnn.duality import Null, Problem, evaluate_gap
+from convexnn.polishing import polish
+from convexnn.progress import INTERRUPTED
 from convexnn.solvers import choose, solve, solve_null
 from convexnn.solvers.solution import Solution
 
@@ -49,7 +51,13 @@ class Trainer:
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         if alpha >= self.alpha_max:
             return Training(problem, null_solution(problem, self.null), self.spec, alpha, self.alpha_max, self.solver)
-        solution = solve(problem, solver=self.solver, tol=tol, max_iter=max_iter, start=start)
+
+        def fit(trial: Problem, begin: Solution | None) -> Solution:
+            return solve(trial, solver=self.solver, tol=tol, max_iter=max_iter, start=begin)
+
+        solution = fit(problem, start)
+        if self.spec.max_breakpoints is not None and solution.status != INTERRUPTED:
+            problem, solution = polish(problem, self.spec, solution, fit, tol)
         return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
 

@@ -9,8 +9,9 @@ from deep_reference import ROWS, smalls
 from deep_units import worst_unit
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
-from convexnn import ConvexNNRegressor, alpha_max
+from convexnn import ConvexNNRegressor, alpha_max, training
 
 fractions = st.sampled_from([0.5, 0.1, 0.01, 0.001])
 EXAMPLES = settings.default.max_examples  # 25, many more in the nightly profile
@@ -174,6 +175,25 @@ def test_max_breakpoints(name, most, rng):
         assert thin.objective_ == pytest.approx(full.objective_, rel=1e-9)
     cost = deep.network_objective(X, y, None, thin.get_network_weights(), thin.alpha_, row)
     assert cost == pytest.approx(thin.objective_, rel=1e-9)
+
+
+@each_row
+@each_skip
+def test_polishing_lowers_the_objective(name, skip, rng, monkeypatch):
+    """Eight places for biases among sixty: below the best network with these, not below the best with all."""
+    row, X = ROWS[name], np.round(rng.normal(size=(60, 1)), 2)
+    count = 60 if row.depth < 4 or row.steps or row.activation != "abs" else 25
+    X, y, w = X[:count], np.sin(3 * X[:count, 0]) + 0.1 * rng.normal(size=count), rng.uniform(0.5, 2, size=count)
+    full = fitted(row, X, y, w, skip_connection=skip)
+    thin = ConvexNNRegressor(**row.options, skip_connection=skip, alpha=full.alpha_, max_breakpoints=8, tol=1e-10)
+    polished = clone(thin).fit(X, y, w)
+    monkeypatch.setattr(training, "polish", lambda problem, spec, solution, *rest: (problem, solution))
+    coarse = thin.fit(X, y, w)
+    assert full.objective_ * (1 - 1e-9) <= polished.objective_ <= coarse.objective_ * (1 + 1e-12)
+    assert polished.objective_ - full.objective_ <= 0.5 * (coarse.objective_ - full.objective_) + 1e-9 * full.objective_
+    assert polished.converged_ and not polished.exact_ and polished.certify().relative_gap <= 1e-9
+    cost = deep.network_objective(X, y, w, polished.get_network_weights(), polished.alpha_, row)
+    assert cost == pytest.approx(polished.objective_, rel=1e-9)
 
 
 @each_row

@@ -31,7 +31,7 @@ LAYERS = [
     {"duality"},
     {"solvers"},
     {"network", "piecewise"},
-    {"model", "training", "certificate"},
+    {"model", "training", "certificate", "polishing"},
     {"path", "information", "_export"},
     {"_base"},
     {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_cv"},

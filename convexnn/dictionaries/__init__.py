@@ -10,19 +10,21 @@ from convexnn.architecture import Architecture
 from convexnn.dictionaries.base import Array, Dictionary
 
 
-def build_dictionary(spec: Architecture, points: Array) -> Dictionary:
+def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None = None) -> Dictionary:
     """Return the dictionary of one input with these sorted distinct points.
 
-    Steps know the order of the points only: theirs are numbered, so that no gap is too small for them.
+    Steps know the order of the points only: theirs are numbered, so that no gap is too small for them. ``candidates`` are
+    the places that may carry biases, by default those that ``max_breakpoints`` leaves.
     """
+    if candidates is None:
+        candidates = default_candidates(spec, points)
     if spec.activation in STEPS:
-        return _steps(spec, np.arange(float(points.size)))
+        return _steps(spec, np.arange(float(points.size)), candidates)
     if spec.depth == 2:
         from convexnn.dictionaries.ramps import Ramps
 
         slope = negative_part_slope(spec.activation, spec.negative_slope)
         return Ramps(points, slope=slope, skip=spec.skip_connection)
-    candidates = thinned(points.size, spec.max_breakpoints)
     if spec.architecture == "symmetrized":
         from convexnn.dictionaries.symmetrized import Symmetrized
 
@@ -38,7 +40,7 @@ def build_dictionary(spec: Architecture, points: Array) -> Dictionary:
     return CappedRamps(points, depth=spec.depth, skip=spec.skip_connection, candidates=candidates)
 
 
-def _steps(spec: Architecture, points: Array) -> Dictionary:
+def _steps(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None) -> Dictionary:
     low = -1.0 if spec.activation == "sign" else 0.0
     if spec.depth == 2:
         from convexnn.dictionaries.steps import Steps
@@ -46,7 +48,7 @@ def _steps(spec: Architecture, points: Array) -> Dictionary:
         return Steps(points, low=low)
     from convexnn.dictionaries.switches import Switches
 
-    return Switches(points, widths=spec.widths(), low=low, candidates=thinned(points.size - 1, spec.max_breakpoints))
+    return Switches(points, widths=spec.widths(), low=low, candidates=candidates)
 
 
 def _reflections(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None) -> Dictionary:
@@ -63,8 +65,12 @@ def _reflections(spec: Architecture, points: Array, candidates: NDArray[np.int64
     return DeepReflections(points, depth=spec.depth, midpoints=spec.dictionary != "data", candidates=candidates)
 
 
-def thinned(size: int, most: int | None) -> NDArray[np.int64] | None:
-    """Return ``most`` of ``size`` places, evenly over the quantiles; None for all."""
+def default_candidates(spec: Architecture, points: Array) -> NDArray[np.int64] | None:
+    """Return ``max_breakpoints`` of the places for biases, evenly over the quantiles of the points; None for all.
+
+    Places are points, for steps the gaps after them.
+    """
+    size, most = points.size - (spec.activation in STEPS), spec.max_breakpoints
     if most is None or most >= size:
         return None
     return np.unique(np.round(np.linspace(0, size - 1, most)).astype(np.int64))

@@ -86,12 +86,24 @@ class Dictionary(ABC):
         True where a feature scales with x (ReLU, leaky ReLU, absolute value), False for sign and threshold.
     kind : str
         What its features are called, for example "ramp".
+    first_place : int
+        The first column of a row that names a place; columns before it say how the feature is made.
     """
 
     points: Array
     exact: bool
     homogeneous: bool
     kind: str
+    first_place: int = 1
+
+    def places(self, features: Rows) -> NDArray[np.int64]:
+        """Return the places that carry the biases of features, as ``candidates`` name them: sorted and distinct."""
+        named = np.unique(np.asarray(features, dtype=np.int64)[:, self.first_place :])
+        return named[named >= 0]
+
+    def adopt(self, features: Rows) -> Rows:
+        """Return as rows of this dictionary those of the same dictionary over other candidates."""
+        return features
 
     @abstractmethod
     def price(self, lam: Array, bound: float, limit: int) -> Priced:

@@ -37,6 +37,7 @@ class CappedRamps(SplineDictionary):
 
     homogeneous = True
     kind = "capped ramp"
+    first_place = 0
 
     def __init__(
         self, points: Array, *, depth: int = 3, skip: bool = False, candidates: NDArray[np.int64] | None = None

@@ -45,6 +45,7 @@ class Switches(SwitchDictionary):
 
     homogeneous = False
     kind = "switches"
+    first_place = 0
 
     def __init__(
         self, points: Array, *, widths: tuple[int, ...], low: float, candidates: NDArray[np.int64] | None = None
@@ -58,6 +59,10 @@ class Switches(SwitchDictionary):
         gaps = np.arange(self.points.size - 1)
         self.gaps = gaps if candidates is None else np.intersect1d(candidates, gaps)
         self.switches = min(self.gaps.size, math.prod(self.widths))
+
+    def adopt(self, features: Rows) -> Rows:
+        """Return the rows with room for as many switches as these candidates allow."""
+        return np.pad(features, ((0, 0), (0, self.switches)), constant_values=-1)[:, : self.switches]
 
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
         """Return the exact maximum and a batch of distinct vectors that switch at different places.

@@ -9,6 +9,7 @@ from convexnn.solvers import (
     coordinate_descent,
     linear_program,
     proximal_newton,
+    segments,
     spline,
     stretches,
     total_variation,
@@ -18,10 +19,13 @@ from convexnn.solvers.solution import Solution
 SOLVERS = {
     "additive": additive.solve,
     "coordinate_descent": coordinate_descent.solve,
+    "segments": segments.solve,
     "spline": spline.solve,
     "stretches": stretches.solve,
     "total_variation": total_variation.solve,
 }
+
+MANY = 5000
 
 
 def choose(problem: Problem, solver: str) -> str:
@@ -31,6 +35,9 @@ def choose(problem: Problem, solver: str) -> str:
     if isinstance(first, StepDictionary) or (isinstance(first, SplineDictionary) and first.spline_norm is not None):
         able.append("additive")
     if len(problem.dictionaries) == 1:
+        if first.homogeneous:
+            # columns over all points are faster while these are few
+            able.insert(first.points.size >= MANY, "segments")
         if isinstance(first, SplineDictionary) and first.spline_norm is not None:
             able.append("spline")
         if isinstance(first, StepDictionary):

@@ -27,8 +27,9 @@ from scipy.optimize import nnls
 from convexnn.canonical import EPSILON
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Problem, evaluate_gap, price
-from convexnn.solvers.coordinate_descent import Frame, evaluate_columns, make_frame, make_solution
+from convexnn.solvers.coordinate_descent import make_solution
 from convexnn.solvers.solution import Solution
+from convexnn.solvers.working_set import Frame, evaluate_columns, make_frame
 
 Array = NDArray[np.float64]
 BATCH = 20
