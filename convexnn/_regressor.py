@@ -52,9 +52,11 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     dictionary : {"auto", "exact", "data"}, default="auto"
         The candidate biases: the complete finite set, or those at training points. The same at depth 2.
     max_breakpoints : int, default=None
-        The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
-    solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
-        "coordinate_descent" works for all dictionaries; "spline" (ReLU, leaky ReLU, absolute value) and
+        The number of candidate breakpoints, thinned to quantiles of x; then active ones slide to better data points nearby,
+        which never raises the objective. Not supported at depth 2, where it is not needed.
+    solver : {"auto", "coordinate_descent", "segments", "spline", "stretches", "total_variation"}, default="auto"
+        "coordinate_descent" works for all dictionaries, one feature after another, exactly; "segments" is the same on
+        merged data, for one input and piecewise-linear features; "spline" (ReLU, leaky ReLU, absolute value) and
         "total_variation" (sign, threshold) are fast methods in function space for one input; "stretches" is for one input
         and deep sign and threshold networks without a skip connection.
     tol : float, default=1e-6
