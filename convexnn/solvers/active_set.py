@@ -1,7 +1,7 @@
 """The Lasso of a working set, solved exactly by a primal active-set method.
 
-min over z: |target - columns @ z|^2 / 2 + sum |z|. Columns may depend on each other, exactly or nearly, as reflection
-features do. The support is kept independent and z optimal on it: the correlations of its columns are the signs of z.
+min over z: |target - columns @ z|^2 / 2 + sum |z|, or the same in another metric. Columns may depend on each other,
+exactly or nearly, as reflection features do. The support is kept independent and z optimal on it: the correlations of its columns are the signs of z.
 A column g = columns[:, S] @ v + rest with a larger correlation enters along the one line on which that stays so: z_g
 grows and z_S gives way by v. A coefficient that reaches zero on the way leaves the support. A column that depends on
 the support has rest = 0, hence no curvature along its line, and goes on until one leaves: it needs no rule of its own. The
@@ -25,26 +25,28 @@ DOUBTFUL, ZERO = 1e-9, 1e-13
 EPSILON = float(np.finfo(np.float64).eps)
 
 
-def solve_lasso(columns: Array, gram: Array, target: Array, start: Array) -> Array:
-    """Return the minimiser.
+def solve_lasso(columns: Array, gram: Array, target: Array, start: Array, metric: Array | None = None) -> Array:
+    """Return the minimiser of f @ metric @ f / 2 - target @ f + sum |z| for f = columns @ z.
 
     Parameters
     ----------
     columns : ndarray of shape (n_rows, n_columns)
         The working set.
     gram : ndarray of shape (n_columns, n_columns)
-        ``columns.T @ columns``.
+        ``columns.T @ metric @ columns``.
     target : ndarray of shape (n_rows,)
-        What is fitted.
+        What is fitted, times the metric.
     start : ndarray of shape (n_columns,)
         Coefficients to begin with.
+    metric : ndarray of shape (n_rows, n_rows), default=None
+        A positive semidefinite matrix, None for the identity.
 
     Returns
     -------
     ndarray of shape (n_columns,)
         The optimal coefficients.
     """
-    active = ActiveSet(columns, gram, target, start)
+    active = ActiveSet(columns, gram, target, start, metric)
     for _ in range(ROUNDS):
         # updates of the correlations drift: every round begins with those of the rows
         active.settle()
@@ -56,10 +58,11 @@ def solve_lasso(columns: Array, gram: Array, target: Array, start: Array) -> Arr
 class ActiveSet:
     """Coefficients z, their support with a Cholesky factor of its Gram matrix, and the correlations of all columns."""
 
-    def __init__(self, columns: Array, gram: Array, target: Array, start: Array) -> None:
-        self.columns, self.gram, self.target, self.z = columns, gram, target, start.copy()
+    def __init__(self, columns: Array, gram: Array, target: Array, start: Array, metric: Array | None = None) -> None:
+        self.columns, self.gram, self.target, self.metric = columns, gram, target, metric
+        self.z = start.copy()
         self.signs = np.sign(start)
-        self.squares = np.ascontiguousarray(np.diagonal(gram))
+        self.squares, self.norms = np.ascontiguousarray(np.diagonal(gram)), np.linalg.norm(columns, axis=0)
         self.factor = np.zeros((start.size + 1, start.size + 1))
         self._order = np.empty(start.size + 1, dtype=np.int64)
         self.size = 0
@@ -130,9 +133,13 @@ class ActiveSet:
         """Return the correlations, and by how much rounding of the residuals may change each."""
         used = np.flatnonzero(self.z)
         part, z = self.columns[:, used], self.z[used]
-        terms = np.abs(self.target) + np.abs(part) @ np.abs(z)
-        correlations = self.columns.T @ (self.target - part @ z)
-        return correlations, EPSILON * (np.linalg.norm(terms) * np.sqrt(self.squares) + 1.0)
+        sizes = np.abs(part) @ np.abs(z)
+        terms = np.abs(self.target) + (sizes if self.metric is None else np.abs(self.metric) @ sizes)
+        correlations = self.columns.T @ (self.target - self._measured(part @ z))
+        return correlations, EPSILON * (np.linalg.norm(terms) * self.norms + 1.0)
+
+    def _measured(self, rows: Array) -> Array:
+        return rows if self.metric is None else self.metric @ rows
 
     def _factorise(self, places: NDArray[np.int64]) -> None:
         """Build the factor of a support; what depends on the columns before it is left out."""
@@ -164,10 +171,10 @@ class ActiveSet:
         if rest <= DOUBTFUL * square:
             part = self.columns[:, self.support]
             for _ in range(REFINEMENTS):
-                combination += self._solve(part.T @ (self.columns[:, column] - part @ combination))
+                combination += self._solve(part.T @ self._measured(self.columns[:, column] - part @ combination))
             row = combination @ self.factor[: self.size, : self.size]
             left = self.columns[:, column] - part @ combination
-            rest = float(np.dot(left, left))
+            rest = float(np.dot(left, self._measured(left)))
             rest = rest if rest > ZERO * square else 0.0
         return combination, row, rest
 

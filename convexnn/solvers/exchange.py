@@ -15,18 +15,16 @@ from scipy.linalg import block_diag
 
 from convexnn.dictionaries.base import Dictionary, Rows, StepDictionary
 from convexnn.duality import Problem, price
+from convexnn.solvers.active_set import solve_lasso
 from convexnn.solvers.blocks import represent
 from convexnn.solvers.joint import State, assemble
 
 Array = NDArray[np.float64]
 BATCH = 30
-REFINEMENTS = 3
 
 
 def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
     """Solve the Lasso of the features in use and the most violated ones; return what its solution has kinks at."""
-    from convexnn.kernels.lasso import solve_exactly
-
     used = [represent(block, dictionary)[:2] for block, dictionary in zip(state.blocks, problem.dictionaries, strict=True)]
     violated = price(problem, lam, limit=BATCH + sum(z.size for _, z in used), slack=1e-13).features
     blocks, features, z = [], [], []
@@ -46,10 +44,8 @@ def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
             for block, dictionary, beta, rows in zip(blocks, problem.dictionaries, problem.betas, features, strict=True)
         )
     )
-    gram, found = columns.T @ grown.gram @ columns, np.concatenate(z)
-    for _ in range(REFINEMENTS):
-        linear = gram @ found + columns.T @ (grown.target - grown.gram @ (columns @ found))
-        solve_exactly(gram, linear, found)
+    gram = columns.T @ grown.gram @ columns
+    found = solve_lasso(columns, gram, grown.target, np.concatenate(z), metric=grown.gram)
     return _with_signs(grown.at(columns @ found), problem.dictionaries, features, found)
 
 
