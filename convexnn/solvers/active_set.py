@@ -1,11 +1,12 @@
 """The Lasso of a working set, solved exactly by a primal active-set method.
 
 min over z: |target - columns @ z|^2 / 2 + sum |z|, or the same in another metric. Columns may depend on each other,
-exactly or nearly, as reflection features do. The support is kept independent and z optimal on it: the correlations of its columns are the signs of z.
-A column g = columns[:, S] @ v + rest with a larger correlation enters along the one line on which that stays so: z_g
-grows and z_S gives way by v. A coefficient that reaches zero on the way leaves the support. A column that depends on
-the support has rest = 0, hence no curvature along its line, and goes on until one leaves: it needs no rule of its own. The
-objective falls with every entry; a correlation that exceeds 1 by less than it can be wrong by is no reason to enter.
+exactly or nearly, as reflection features do. The support is kept independent and z optimal on it: the correlations of its
+columns are the signs of z. A column g = columns[:, S] @ v + rest with a larger correlation enters along the one line on
+which that stays so: z_g grows and z_S gives way by v. A coefficient that reaches zero on the way leaves the support. A
+column that depends on the support has rest = 0, hence no curvature along its line, and goes on until one leaves: it needs
+no rule of its own. The objective falls with every entry; a correlation that exceeds 1 by less than it can be wrong by is
+no reason to enter.
 """
 
 from __future__ import annotations
