@@ -1,6 +1,7 @@
 """Neural networks on low-dimensional data, trained to certified global optimality, as scikit-learn estimators."""
 
 from convexnn._autoregressor import ConvexNNAutoregressor
+from convexnn._classifier import ConvexNNClassifier
 from convexnn._cv import ConvexNNRegressorCV
 from convexnn._many import fit_many
 from convexnn._path import convex_nn_path
@@ -11,6 +12,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvexNNAutoregressor",
+    "ConvexNNClassifier",
     "ConvexNNRegressor",
     "ConvexNNRegressorCV",
     "Network",

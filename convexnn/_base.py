@@ -162,6 +162,10 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         spec = self._architecture()
         return prepare(self._canonical(X, y, sample_weight, spec.homogeneous), spec, self.solver)
 
+    def _auto_alpha(self, trainer: Trainer) -> float:
+        """Return what alpha="auto" stands for."""
+        return trainer.alpha_max / 100.0
+
     def _train(self, data: CanonicalData, spec: Architecture) -> None:
         """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
         last = getattr(self, "_training", None) if self.warm_start else None
@@ -188,7 +192,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
             chosen = choose_alpha(trainer, self.alpha, tol=self.tol, max_iter=self.max_iter)
             self.alphas_, self.criterion_ = chosen.alphas, chosen.criterion
             return chosen.training
-        alpha = trainer.alpha_max / 100.0 if self.alpha == "auto" else float(self.alpha)
+        alpha = self._auto_alpha(trainer) if self.alpha == "auto" else float(self.alpha)
         return trainer.train(alpha, tol=self.tol, max_iter=self.max_iter, start=start)
 
     def _keep(self, training: Training, model: Model) -> None:

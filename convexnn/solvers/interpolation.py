@@ -22,6 +22,8 @@ def interpolate(problem: Problem) -> Solution:
     """Return the interpolant of least norm."""
     dictionary = problem.dictionaries[0]
     spline = isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
+    if not problem.data.loss.shifts:
+        raise ValueError("alpha=0 has no optimum for this loss: probabilities of 0 and 1 are infinitely far; use alpha > 0")
     if len(problem.dictionaries) > 1:
         return minimum_norm.solve(problem)
     x, y = problem.data.axes[0].points, problem.data.y

@@ -79,7 +79,7 @@ def solve(problem: Problem, inner: Solver, *, tol: float, max_iter: int, start: 
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
             break
     assert best is not None
-    return replace(best[1], gap=best[0], n_iter=spent, status=status, lam=best[2])
+    return replace(best[1], gap=best[0], n_iter=spent, status=status, lam=best[2], carry=None)
 
 
 def _objective(problem: Problem, fit: Array, solution: Solution) -> float:
