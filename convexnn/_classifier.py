@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -88,8 +89,24 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
         classes of equal weight: ``alpha_max_ / 100 / (4 p (1 - p))``, p the share of a class.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights; as in scikit-learn.
-    dictionary, max_breakpoints, solver, tol, max_iter, warm_start, verbose, n_jobs, random_state
-        As in :class:`ConvexNNRegressor`; ``tol`` is the relative duality gap of every problem.
+    dictionary : {"auto", "exact", "data"}, default="auto"
+        The candidate biases: the complete finite set, or those at training points. The same at depth 2.
+    max_breakpoints : int, default=None
+        The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
+    solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
+        What solves the weighted squared loss of every Newton step, as in :class:`ConvexNNRegressor`.
+    tol : float, default=1e-6
+        The relative duality gap to reach, problem by problem.
+    max_iter : int, default=1000
+        The largest number of pricing sweeps over the dictionary.
+    warm_start : bool, default=False
+        Whether to start from the last solution, where classes, inputs and architecture are those of the last fit.
+    verbose : int, default=0
+        Accepted, not used yet.
+    n_jobs : int, default=None
+        Accepted, not used yet.
+    random_state : int, RandomState instance or None, default=None
+        Not used: the fit is deterministic.
 
     Attributes
     ----------
@@ -139,8 +156,10 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         **{name: rule for name, rule in BaseConvexNN._parameter_constraints.items() if name not in REGRESSION},
-        "class_weight": [dict, str, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
+
+    estimators_: list[LogOdds]
 
     def __init__(
         self,
@@ -196,8 +215,8 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        self : ConvexNNClassifier
-            The fitted estimator.
+        ConvexNNClassifier
+            The fitted estimator itself.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
@@ -213,8 +232,8 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
         if (weight == 0.0).any() and classes.size > 2:
             raise ValueError(f"All rows of the classes {classes[weight == 0.0].tolist()} have weight zero")
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
-        old = self.estimators_ if self.warm_start and np.array_equal(getattr(self, "classes_", None), classes) else None
-        machines = [LogOdds() for _ in self._positive(classes)] if old is None else old
+        again = self.warm_start and np.array_equal(getattr(self, "classes_", np.empty(0)), classes)
+        machines: list[LogOdds] = self.estimators_ if again else [LogOdds() for _ in self._positive(classes)]
         kept = w > 0.0
         X, y, w = X[kept], y[kept], w[kept]
         self.classes_, self.estimators_ = classes, machines
