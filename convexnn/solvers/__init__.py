@@ -45,7 +45,8 @@ def choose(problem: Problem, solver: str) -> str:
         if isinstance(first, SwitchDictionary) and not problem.skip:
             able.append("stretches")
     if solver == "auto":
-        return able[-1]
+        # the weights of a Newton step, of several inputs, may be of very different sizes: the reference stands them best
+        return able[-1] if problem.data.loss.quadratic or len(problem.dictionaries) == 1 else able[0]
     if solver not in able:
         raise ValueError(
             f"solver={solver!r} cannot solve this problem, with {len(problem.dictionaries)} input(s) and features of kind "
