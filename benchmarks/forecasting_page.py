@@ -117,7 +117,8 @@ def origins(rows: list[dict]) -> list[str]:
 
 def years(rows: list[dict]) -> list[str]:
     """Report the year of prices."""
-    header = ("depth", "alpha / critical", "values", "distinct", "time", "memory above the data", "relative gap", "neurons")
+    times = ("time", "processor time")
+    header = ("depth", "alpha / critical", "values", "distinct", *times, "memory above the data", "relative gap", "neurons")
     return table(
         header,
         [
@@ -127,6 +128,7 @@ def years(rows: list[dict]) -> list[str]:
                 row["n"],
                 row["distinct"],
                 seconds(row["seconds"]),
+                seconds(row["processor_seconds"]),
                 f"{row['bytes_above_input'] / 2**20:.0f} MB",
                 number(row["gap"], "{:.1e}"),
                 row["neurons"],
