@@ -5,6 +5,7 @@ from convexnn._classifier import ConvexNNClassifier
 from convexnn._cv import ConvexNNRegressorCV
 from convexnn._many import fit_many
 from convexnn._path import convex_nn_path
+from convexnn._quantile import ConvexNNQuantileRegressor
 from convexnn._regressor import ConvexNNRegressor, alpha_max
 from convexnn.network import Network
 
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConvexNNAutoregressor",
     "ConvexNNClassifier",
+    "ConvexNNQuantileRegressor",
     "ConvexNNRegressor",
     "ConvexNNRegressorCV",
     "Network",
