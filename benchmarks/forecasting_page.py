@@ -213,6 +213,9 @@ def page(results: dict) -> str:
         *busy(results),
     ]
     parts = results["parts"]
+    missing = [name for name in (*BITCOIN, *TEXT) if name != "bitcoin" and not parts.get(name)]
+    if missing:
+        lines += [f"Not run: {', '.join(missing)}.", ""]
     parts = {**parts, "bitcoin": [row for name in BITCOIN for row in parts.get(name, [])]}
     for part, section in SECTIONS.items():
         if parts.get(part):
