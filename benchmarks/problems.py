@@ -19,6 +19,7 @@ ARCHITECTURES: dict[str, dict] = {
     "threshold": {"activation": "threshold"},
     "abs_depth_3": {"activation": "abs", "depth": 3},
     "abs_depth_4": {"activation": "abs", "depth": 4},
+    "thinned_abs_3": {"activation": "abs", "depth": 3, "max_breakpoints": 200},
     "sign_parallel": {"activation": "sign", "depth": 3, "architecture": "parallel", "width": 5},
 }
 

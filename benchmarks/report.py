@@ -93,7 +93,7 @@ def ratios(rows: list[dict]) -> list[str]:
 
 def detailed(rows: list[dict]) -> list[str]:
     """Report every fit."""
-    header = ("what", "architecture", "data", "n", "alpha / critical", "time", "ratio", "gap")
+    header = ("what", "architecture", "data", "n", "alpha / critical", "time", "ratio", "memory", "gap")
     out = [
         (
             row["name"],
@@ -103,6 +103,7 @@ def detailed(rows: list[dict]) -> list[str]:
             number(row["fraction"], "{:.0e}"),
             seconds(row["seconds"]),
             number(row.get("ratio")),
+            f"{row['megabytes']:.0f} MB" if "megabytes" in row else "",
             number(row.get("gap"), "{:.1e}") + ("*" if row.get("gap_by") == "package" else ""),
         )
         for row in good(rows)

@@ -162,6 +162,7 @@ def line(row: dict) -> str:
         ("fraction", "{:.0e}"),
         ("ratio", "{:.2f} x"),
         ("seconds", "{:.5f} s"),
+        ("megabytes", "{:.0f} MB"),
         ("gap", "gap {:.1e}"),
         ("arrays", "{:.1f} arrays"),
         ("first_fit_seconds", "fit {:.2f} s"),

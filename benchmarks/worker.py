@@ -21,6 +21,8 @@ from benchmarks.adapters import Adapter, load
 from benchmarks.problems import ARCHITECTURES, Task
 
 REPEATS = 5
+# Architectures that only the package itself prices.
+OWN_PRICING = ("abs_depth_4", "thinned_abs_3")
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -47,7 +49,7 @@ def certified(task: Task, data: gap.Merged, alpha: float, adapter: Adapter, stat
     """Return objective and gap by the common code, or what the package says where that cannot price."""
     fit = adapter.finish(state, raw)
     notes = dict(fit.notes)
-    if task.architecture == "abs_depth_4":
+    if task.architecture in OWN_PRICING:
         value, relative = gap.objective(data, alpha, fit.values, fit.norm), notes["claimed_gap"]
         return {"objective": value, "gap": relative, "gap_by": "package", **notes}
     found = gap.certify(data, task.architecture, alpha, fit.values, fit.norm)
@@ -55,9 +57,9 @@ def certified(task: Task, data: gap.Merged, alpha: float, adapter: Adapter, stat
 
 
 def merged(task: Task, x: np.ndarray, y: np.ndarray) -> tuple[gap.Merged, float]:
-    """Return merged data, and alpha; that of abs depth 4 comes from the package, for want of independent pricing."""
+    """Return merged data, and alpha; where there is no independent pricing it comes from the package."""
     data = gap.merge(x, y)
-    if task.architecture == "abs_depth_4":
+    if task.architecture in OWN_PRICING:
         from convexnn import alpha_max
 
         return data, task.fraction * alpha_max(x.reshape(-1, 1), y, **ARCHITECTURES[task.architecture])
@@ -76,7 +78,7 @@ def warm_up(name: str, task: Task) -> None:
 
 
 def fit(spec: dict) -> list[dict]:
-    """Time whole fits of one data set, for several alphas, against argsort of the same x."""
+    """Time whole fits of one data set, for several alphas, against argsort of the same x; and their peak of memory."""
     rows, adapter = [], load("convexnn")
     for fraction in spec["fractions"]:
         task = Task(spec["kind"], spec["n"], spec["architecture"], fraction, spec.get("gap", 1e-9))
@@ -84,9 +86,11 @@ def fit(spec: dict) -> list[dict]:
         data, alpha = merged(task, x, y)
         warm_up("convexnn", task)
         state = adapter.prepare(task, x, y, alpha)
+        before = memory.reset_peak()
         times, raw = versus(
             spec.get("repeats", REPEATS), lambda s=state, t=task: adapter.solve(s, t.gap), lambda v=x: np.argsort(v)
         )
+        times["megabytes"] = (memory.peak() - before) / 2**20
         rows.append(
             {**task.as_dict(), "name": "convexnn", **times, **certified(task, data, alpha, adapter, state, raw)}
         )
