@@ -145,7 +145,11 @@ def canonicalize(
         y -= loss.best_constant(y, w)
     # pooling takes spread out of the squared loss only
     constant = constant / (w_scale * spread * spread) if loss.quadratic else 0.0
-    null = constant + float(np.dot(w, loss.value(np.full(y.size, 0.0 if loss.shifts else loss.best_constant(y, w)), y)))
+    if loss.quadratic:
+        null = constant + 0.5 * float(np.einsum("i,i,i->", w, y, y))
+    else:
+        best = 0.0 if loss.shifts else loss.best_constant(y, w)
+        null = float(np.dot(w, loss.value(np.full(y.size, best), y)))
     return CanonicalData(
         axes, y, w, loss, loss_scale, mean * y_unit, y_unit * spread, w_scale * unit, constant, null
     )

@@ -145,6 +145,12 @@ def evaluate_gap(
     if paired is None:
         paired = float(np.dot(lam, fit))
     violations = price(problem, lam, limit=limit, slack=slack)
+    if data.loss.quadratic:  # the same in fewer passes
+        errors = data.y - fit
+        off = lam / data.w
+        off -= errors
+        squares, mismatch = _weighted(data.w, errors, errors), _weighted(data.w, off, off)
+        return bound(violations, squares, mismatch, penalty, paired)
     low, high = data.loss.interval(data.y)
     v = lam / data.w
     theta = 1.0 / max(1.0, violations.maximum, _reach(v, low, high))
