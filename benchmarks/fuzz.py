@@ -5,7 +5,7 @@ if the gap of its predictions is above three times the tolerance, if the iterati
 finite, or if it took very long. ``--one NUMBER`` makes one again. Finished chunks are kept in a file (``--out``), so that a
 run can be stopped and taken up again.
 
-The check does not merge ties and does not scale. It takes the residuals of the predictions as a dual point, and a
+The check does not scale. It takes the residuals of the predictions as a dual point, and a
 second one in which the active features, read off the fitted description, have exactly the correlation beta.
 """
 
@@ -192,14 +192,25 @@ def active_columns(model, network: str, X: Array) -> Array:
     return np.array(out, dtype=Long).reshape(-1, len(X))
 
 
+def merged_rows(case: Case) -> tuple[Array, Array, Array, Array]:
+    """Return distinct rows, means and weights of their targets, and half the squares about these means."""
+    kept = np.ones(len(case.y), bool) if case.w is None else case.w > 0
+    y, weight = case.y[kept].astype(Long), (np.ones(len(case.y)) if case.w is None else case.w)[kept].astype(Long)
+    rows, group = np.unique(case.X[kept], axis=0, return_inverse=True)
+    group, w, mean = group.ravel(), np.zeros(len(rows), Long), np.zeros(len(rows), Long)
+    np.add.at(w, group, weight)
+    np.add.at(mean, group, weight * y)
+    mean /= w
+    return rows, mean, w, np.dot(weight * (y - mean[group]), y - mean[group]) / 2
+
+
 def true_gap(model, case: Case, alpha: float) -> tuple[float, float]:
     """Return gap and objective of the predictions, by the better of two dual points."""
-    kept = np.ones(len(case.y), bool) if case.w is None else case.w > 0
-    X, y = case.X[kept].astype(Long), case.y[kept].astype(Long)
-    w = np.ones(y.size, Long) if case.w is None else case.w[kept].astype(Long)
+    rows, y, w, constant = merged_rows(case)
+    X = rows.astype(Long)
     X = X - X.min(axis=0)
     beta, root = Long(alpha) * w.sum(), np.sqrt(w)
-    f = np.asarray(model.predict(case.X[kept]), dtype=Long)
+    f = np.asarray(model.predict(rows), dtype=Long)
     norm = Long(np.abs(model.coef_).sum())
     center = np.dot(w, y) / w.sum()
     f, y = f - center, y - center
@@ -214,8 +225,8 @@ def true_gap(model, case: Case, alpha: float) -> tuple[float, float]:
     scaled = root * (y - f)
     scaled = scaled - basis.T @ (basis @ scaled)
     best = gap(root * scaled)
-    if 0 < model.coef_.size <= 300 and y.size <= 400 and best > 0:
-        columns = active_columns(model, case.network, case.X[kept].astype(Long)) * root
+    if 0 < model.coef_.size <= 500 and y.size <= 400 and best > 0:
+        columns = active_columns(model, case.network, rows.astype(Long)) * root
         columns = columns - (columns @ basis.T) @ basis
         wanted = beta * np.sign(model.coef_)
         for _ in range(4):
@@ -223,7 +234,7 @@ def true_gap(model, case: Case, alpha: float) -> tuple[float, float]:
             scaled = scaled + np.linalg.lstsq(columns.astype(float), miss, rcond=1e-14)[0]
             scaled = scaled - basis.T @ (basis @ scaled)
             best = min(best, gap(root * scaled))
-    return best, float(np.dot(w * (y - f), y - f) / 2 + beta * norm)
+    return best, float(np.dot(w * (y - f), y - f) / 2 + beta * norm + constant)
 
 
 def check(case: Case) -> dict:

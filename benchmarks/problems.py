@@ -73,6 +73,14 @@ def make(kind: str, n: int, seed: int = 0) -> tuple[Array, Array]:
     return x, y
 
 
+def several_inputs(n: int, inputs: int, seed: int = 0) -> tuple[Array, Array]:
+    """Return a sum of functions of several inputs, the half of which depend on the others."""
+    rng = np.random.default_rng(seed)
+    X = rng.random((n, inputs))
+    X[:, inputs // 2 :] = 0.5 * (X[:, inputs // 2 :] + X[:, : inputs - inputs // 2])
+    return X, np.sin(np.arange(3.0, 3.0 + inputs) * X).sum(axis=1) + 0.3 * rng.standard_normal(n)
+
+
 def minute_prices(n: int, seed: int) -> tuple[Array, Array]:
     """Return an autoregression of simulated minute prices: the next one from the last, in cents, so with many ties."""
     from convexnn.datasets import make_minute_prices

@@ -165,6 +165,13 @@ def many_series(quick: bool) -> list[dict]:
     return [{"measure": "many_series", "name": "convexnn", "n": 500, "series": 50 if quick else 1000, "processes": 2}]
 
 
+def additive(quick: bool) -> list[dict]:
+    """Networks of ten inputs."""
+    n, names = (10_000, ("relu",)) if quick else (100_000, ("relu", "relu_skip", "abs", "narrow_relu", "threshold"))
+    fractions, more = [1e-1, 1e-2], {"inputs": 10, "repeats": 1 if quick else 3}
+    return [{"measure": "additive", "n": n, "architecture": a, "fractions": fractions, **more} for a in names]
+
+
 def start(quick: bool) -> list[dict]:
     """What a new user waits for: import, first fit ever (empty cache of compiled code), first fit of the next
     process."""
@@ -191,6 +198,7 @@ SUITES = {
     "growth": growth,
     "memory": memory,
     "deep": deep,
+    "additive": additive,
     "autoregression": autoregression,
     "many_series": many_series,
     "start": start,

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import gap, memory
 from benchmarks.adapters import Adapter, load
-from benchmarks.problems import ARCHITECTURES, Task
+from benchmarks.problems import ARCHITECTURES, Task, several_inputs
 
 REPEATS = 5
 # Architectures that only the package itself prices.
@@ -94,6 +94,26 @@ def fit(spec: dict) -> list[dict]:
         rows.append(
             {**task.as_dict(), "name": "convexnn", **times, **certified(task, data, alpha, adapter, state, raw)}
         )
+    return rows
+
+
+def additive(spec: dict) -> list[dict]:
+    """Time whole fits of several inputs against argsort of one of them; the gap is that of the fuzz's independent code."""
+    from benchmarks.fuzz import Case, true_gap
+    from convexnn import ConvexNNRegressor, alpha_max
+
+    name, parameters, rows = spec["architecture"], ARCHITECTURES[spec["architecture"]], []
+    X, y = several_inputs(spec["n"], spec["inputs"])
+    ConvexNNRegressor(solver="additive", **parameters).fit(X[:300], y[:300])
+    top = alpha_max(X, y, **parameters)
+    for fraction in spec["fractions"]:
+        model = ConvexNNRegressor(alpha=fraction * top, tol=1e-9, **parameters)
+        times, _ = versus(spec["repeats"], lambda m=model: m.fit(X, y), lambda: np.argsort(X[:, 0]))
+        case = Case(0, "uniform", "sine", name, X, y, None, fraction, 1e-9)
+        gap_, objective = true_gap(model, case, fraction * top)
+        row = {"kind": f"{spec['inputs']} inputs", "n": spec["n"], "architecture": name, "fraction": fraction}
+        found = {"objective": objective, "gap": gap_ / objective, "gap_by": "common code", "n_active": model.coef_.size}
+        rows.append({**row, "name": "convexnn", **times, **found})
     return rows
 
 
@@ -297,6 +317,7 @@ def whole_process(spec: dict) -> list[dict]:
 
 MEASUREMENTS = {
     "fit": fit,
+    "additive": additive,
     "rival": rival,
     "predict": predict,
     "path": path,

@@ -1,0 +1,49 @@
+"""A little of the fuzz of benchmarks/fuzz.py: hard inputs, all penalties, gaps by independent code in long double."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
+
+
+@pytest.mark.parametrize("first", range(0, 300, 25))
+def test_gap_of_hard_problems(first):
+    for number in range(first, first + 25):
+        case = fuzz.draw(number, large=False)
+        assert not fuzz.check(case)["wrong"], str(case)
+
+
+@pytest.mark.slow
+def test_gap_of_more_hard_problems():
+    for number in range(1000, 3000):
+        case = fuzz.draw(number, large=False)
+        assert not fuzz.check(case)["wrong"], str(case)
+
+
+def test_a_fit_is_made_from_its_number_alone():
+    one, other = fuzz.draw(7), fuzz.draw(7)
+    assert str(one) == str(other)
+    assert (one.X == other.X).all()
+
+
+def test_the_check_sees_a_fit_that_is_not_optimal():
+    # the same problems with predictions of another alpha: the check has to fail
+    found = 0
+    for number in range(40):
+        case = fuzz.draw(number, large=False)
+        if case.fraction < 0.8 and len(case.y) > 10:
+            gap, objective = _gap_of_another(case)
+            found += gap > 1e-3 * objective
+    assert found >= 8
+
+
+def _gap_of_another(case):
+    from convexnn import ConvexNNRegressor, alpha_max
+
+    network = fuzz.NETWORKS[case.network]
+    alpha = case.fraction * alpha_max(case.X, case.y, sample_weight=case.w, **network)
+    model = ConvexNNRegressor(alpha=1.2 * alpha, **network).fit(case.X, case.y, case.w)
+    return fuzz.true_gap(model, case, alpha)
