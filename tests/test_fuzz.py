@@ -9,16 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
 
 
-@pytest.mark.parametrize("first", range(0, 300, 25))
+@pytest.mark.parametrize("first", range(0, 200, 25))
 def test_gap_of_hard_problems(first):
     for number in range(first, first + 25):
-        case = fuzz.draw(number, large=False)
-        assert not fuzz.check(case)["wrong"], str(case)
-
-
-@pytest.mark.slow
-def test_gap_of_more_hard_problems():
-    for number in range(1000, 3000):
         case = fuzz.draw(number, large=False)
         assert not fuzz.check(case)["wrong"], str(case)
 
