@@ -21,7 +21,7 @@ from convexnn.duality import relative_gap
 from convexnn.information import choose_alpha
 from convexnn.losses import Loss, make_loss
 from convexnn.model import Model, build_model
-from convexnn.progress import watching
+from convexnn.progress import report, watching
 from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
 from convexnn.training import Trainer, Training, prepare
@@ -173,6 +173,9 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         trainer = prepare(data, spec, self.solver)
         with watching(data, self.verbose) as watch:
             training = self._solve(trainer, start)
+            if watch.verbose and not watch.rounds:  # a direct method has none
+                active = sum(z.size for z in training.solution.coef)
+                report(data, training.solution.gap.primal, relative_gap(training.problem, training.solution.gap), active)
             self._keep(training, build_model(training.problem, training.solution, spec))
         if not self.converged_:
             warnings.warn(
@@ -181,7 +184,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        if watch.stopped and not watch.obeyed:  # too late to shorten the fit, and meant for what comes after it
+        if watch.interrupt.pressed and not watch.interrupt.obeyed:
+            # it came too late to shorten the fit, and is meant for what comes after it
             raise KeyboardInterrupt
 
     def _solve(self, trainer: Trainer, start: Solution | None) -> Training:

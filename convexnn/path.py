@@ -245,6 +245,6 @@ def follow(
         for alpha in bar(alphas, len(alphas), "path", verbose):
             start = out[-1].solution if out else None
             out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
-            if watch.stopped:
+            if watch.interrupt.pressed:
                 break
     return SolutionPath(tuple(out))

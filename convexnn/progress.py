@@ -23,6 +23,14 @@ INTERRUPTED = "interrupted; the network is the best one found until then"
 
 
 @dataclass
+class Interrupt:
+    """Whether Ctrl-C has been pressed, and whether a solver has heard of it."""
+
+    pressed: bool = False
+    obeyed: bool = False
+
+
+@dataclass
 class Watch:
     """Who listens to the rounds on these data.
 
@@ -32,16 +40,13 @@ class Watch:
         The rows of the fit; rounds of other problems, which are steps inside a round, are not shown.
     verbose : bool
         Whether to write a line for every round.
-    stopped : bool
-        Whether Ctrl-C has been pressed.
-    obeyed : bool
-        Whether a solver has heard of it.
+    interrupt : Interrupt
+        That of the outermost watch, where one is inside another: a path that looks for an alpha is inside a fit.
     """
 
     data: CanonicalData
     verbose: bool
-    stopped: bool = False
-    obeyed: bool = False
+    interrupt: Interrupt
     rounds: int = 0
     start: float = field(default_factory=time.perf_counter)
 
@@ -65,21 +70,22 @@ def report(data: CanonicalData, primal: float, gap: float, active: int) -> bool:
         seconds = time.perf_counter() - watch.start
         sys.stdout.write(f"{watch.rounds:>6}{objective:>17.9g}{gap:>11.2e}{active:>8}{seconds:>10.2f}\n")
         sys.stdout.flush()
-    watch.obeyed |= watch.stopped
-    return watch.stopped
+    watch.interrupt.obeyed |= watch.interrupt.pressed
+    return watch.interrupt.pressed
 
 
 @contextmanager
 def watching(data: CanonicalData, verbose: int = 0) -> Iterator[Watch]:
     """Listen to the solvers inside; a first Ctrl-C asks them to stop, a second one is a KeyboardInterrupt as ever."""
-    watch = Watch(data, verbose > 0)
+    outer = _watch.get()
+    watch = Watch(data, verbose > 0, Interrupt() if outer is None else outer.interrupt)
     token = _watch.set(watch)
     # only the main thread may catch signals, and a handler of someone else's stays
     catch = threading.current_thread() is threading.main_thread()
     catch = catch and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def stop(*_: Any) -> None:
-        watch.stopped = True
+        watch.interrupt.pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if catch:

@@ -19,6 +19,9 @@ KINDS = [
     {"depth": 3, "activation": "abs"},
     {"depth": 4, "activation": "abs"},
     {"depth": 3, "activation": "sign", "architecture": "parallel", "width": 3},
+    {"activation": "threshold"},
+    {"alpha": 0.0},
+    {"alpha": 1e9},
     {"loss": "huber"},
     {"loss": "pinball", "quantile": 0.8},
 ]
@@ -35,6 +38,14 @@ def test_one_line_a_round(capsys, options):
     assert rows[-1, 1] == pytest.approx(model.objective_, rel=1e-6)
     assert rows[-1, 2] <= 1e-6
     assert (np.diff(rows[:, 4]) >= 0).all()
+
+
+def test_lines_of_an_additive_fit(capsys):
+    X_ = np.column_stack([X[::4, 0], np.cos(X[::4, 0])])
+    model = ConvexNNRegressor(verbose=1).fit(X_, Y[::4])
+    rows = np.array([line.split() for line in capsys.readouterr().out.splitlines()[1:]], dtype=float)
+    assert rows[-1, 1] == pytest.approx(model.objective_, rel=1e-6)
+    assert rows[-1, 3] > 0
 
 
 @kinds

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.blocks import Block, kind_of, represent
 from convexnn.solvers.exchange import exchange
 from convexnn.solvers.joint import Solver, State, assemble, design_of, settle
@@ -40,8 +41,10 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         else:
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
             break
-        if relative_gap(problem, best_gap) <= tol:
-            status = ""
+        reached = relative_gap(problem, best_gap)
+        stop = report(problem.data, best_gap.primal, reached, sum(int(np.count_nonzero(b.signs)) for b in best.blocks))
+        if reached <= tol or stop:
+            status = "" if reached <= tol else INTERRUPTED
             break
         share = SHARES[level]
         if share is None:
