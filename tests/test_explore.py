@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from convexnn import ConvexNNRegressor
+from convexnn import ConvexNNRegressor, convex_nn_path
 from convexnn import _cli as cli
 from convexnn._explore import explore_page
 from convexnn.datasets import load_mcycle
@@ -37,12 +37,22 @@ def test_numbers_of_the_page(page):
     for options, network in zip(NETWORKS, held["networks"], strict=True):
         assert network["exact"] is True
         assert len(network["fits"]) == 6
+        kinks = convex_nn_path(X, Y, exact=True, eps=1e-3, **options).alphas
+        assert network["places"] == f"6 of {kinks.size} kinks of the exact path"
+        assert {fit["alpha"] for fit in network["fits"]} <= set(kinks)
         for fit in network["fits"][1::2]:
             model = ConvexNNRegressor(**options, alpha=fit["alpha"]).fit(X, Y)
             assert fit["objective"] == pytest.approx(model.objective_, rel=1e-6)
             assert fit["gap"] <= 1e-6
             assert fit["correlation"] <= 1 + 1e-6
             assert max(np.abs(curve["correlations"]).max() for curve in fit["curves"]) <= 1 + 1e-5
+
+
+def test_many_inputs_have_a_grid(monkeypatch):
+    monkeypatch.setattr("convexnn._explore.MOST_FOR_EXACT", 10)
+    (network,) = content(explore_page(X[:, 0], Y, [{}], alphas=3))["networks"]
+    assert network["places"] == "a grid"
+    assert [fit["alpha"] for fit in network["fits"]] == convex_nn_path(X, Y, alphas=3).alphas.tolist()
 
 
 def test_nothing_is_loaded_from_elsewhere(page):

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         "--activation", nargs="+", default=["relu", "abs", "threshold"], metavar="NAME",
         help="the activations (default: relu abs threshold)",
     )  # fmt: skip
-    explore.add_argument("--alphas", type=int, default=40, metavar="K", help="fits in each path (default: 40)")
+    explore.add_argument("--alphas", type=int, default=40, metavar="K", help="most fits in each path (default: 40)")
     explore.add_argument("--skip-connection", action="store_true", help="add an unpenalised linear term")
     explore.add_argument("--tol", type=float, default=1e-6, help="relative duality gap to reach (default: 1e-6)")
     explore.add_argument("--out", default="explore.html", metavar="PAGE.html", help="the page (default: explore.html)")

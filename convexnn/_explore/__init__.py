@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from convexnn._path import convex_nn_path
 from convexnn.path import SolutionPath
@@ -18,7 +20,9 @@ from convexnn.plotting._features import arcs_of
 Array = NDArray[np.float64]
 MOST_DOTS = 2000  # more points of data than these are thinned in the picture
 MOST_FEATURES = 40  # of each fit, the strongest
-MOST_BIASES = 400  # of each curve of correlations
+MOST_BIASES = 200  # of each curve of correlations
+# of more distinct inputs than these the exact path, with its thousands of kinks, is not computed; reflections cost more
+MOST_FOR_EXACT, MOST_FOLDED = 1000, 100
 
 
 def explore_page(
@@ -35,6 +39,9 @@ def explore_page(
 ) -> str:
     """Return the page: for each network a path of fits, among which a slider chooses.
 
+    The fits are at the kinks of the exact path, between which all is linear in alpha; at evenly chosen ones where there are
+    more than ``alphas``. For many inputs they are at a grid. Each is solved and certified by itself.
+
     Parameters
     ----------
     x, y : ndarray of shape (n_samples,)
@@ -42,7 +49,7 @@ def explore_page(
     networks : sequence of dict
         Parameters of :class:`convexnn.ConvexNNRegressor`, of one network each.
     alphas : int, default=40
-        The number of fits in a path.
+        The largest number of fits in a path.
     eps : float, default=1e-3
         The least alpha over the critical one.
     x_name, y_name : str, default="x", "y"
@@ -67,10 +74,14 @@ def explore_page(
     """
     described = []
     for parameters in networks:
-        path = convex_nn_path(x[:, None], y, alphas=alphas, eps=eps, sample_weight=sample_weight, **parameters)
-        described.append(_describe(path, parameters))
+        data = {"X": x[:, None], "y": y, "sample_weight": sample_weight, "eps": eps, **parameters}
+        kinks = _kinks(data)
+        kept = alphas if kinks is None else kinks[_spread(kinks.size, alphas)]
+        path = convex_nn_path(**data, alphas=kept)
+        places = "a grid" if kinks is None else f"{len(path)} of {kinks.size} kinks of the exact path"
+        described.append(_describe(path, places))
         report(f"{described[-1]['name']}: {len(path)} fits, largest gap {path.dual_gaps.max():.1e}")
-    shown = np.unique(np.linspace(0, x.size - 1, min(x.size, MOST_DOTS)).round().astype(int))
+    shown = _spread(x.size, MOST_DOTS)
     order = np.argsort(x, kind="stable")[shown]
     note = "" if shown.size == x.size else f"{shown.size} of the {x.size} rows are drawn; all were fitted. "
     content = {
@@ -87,7 +98,26 @@ def explore_page(
     return page.replace("__DATA__", text)
 
 
-def _describe(path: SolutionPath, parameters: dict[str, Any]) -> dict[str, Any]:
+def _spread(size: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many places among ``size``, evenly, both ends included."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(np.int64))
+
+
+def _kinks(data: dict[str, Any]) -> Array | None:
+    """Return the alphas at which the exact path turns, or None where there are too many to follow."""
+    folded = data.get("depth", 2) > 2 and data.get("activation") == "abs"
+    if np.unique(data["X"]).size > (MOST_FOLDED if folded else MOST_FOR_EXACT):
+        return None
+    with warnings.catch_warnings():
+        # a path that ends early says so; a grid then does instead
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return convex_nn_path(**data, exact=True).alphas
+        except ConvergenceWarning:
+            return None
+
+
+def _describe(path: SolutionPath, places: str) -> dict[str, Any]:
     """Return what the page shows of a path."""
     spec = path.trainings[0].spec
     shape = "" if spec.depth == 2 else f", {spec.architecture}"
@@ -95,6 +125,7 @@ def _describe(path: SolutionPath, parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": f"depth {spec.depth}, {spec.activation}{shape}{skip}",
         "exact": bool(path.exact),
+        "places": places,
         "fits": [_fit(path, place) for place in range(len(path))],
     }
 
@@ -112,9 +143,7 @@ def _fit(path: SolutionPath, place: int) -> dict[str, Any]:
         "correlation": largest / beta if beta else 0.0,
         "pieces": {name: getattr(f, name).tolist() for name in ("breakpoints", "anchors", "values", "slopes")},
         "features": [_feature(model.features[int(k)], float(model.coef[k])) for k in strongest],
-        "curves": [
-            {**_thinned(curve, beta), "connected": curve.connected} for curve in curves
-        ],
+        "curves": [{**_thinned(curve, beta), "connected": curve.connected} for curve in curves],
         "active": {"biases": [], "correlations": []} if active is None else _thinned(active, beta),
     }
 
