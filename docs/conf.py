@@ -1,5 +1,6 @@
 """Sphinx: ``python -m sphinx -W --keep-going -b html docs docs/_build/html`` makes the pages, warnings being errors."""
 
+import importlib
 import subprocess
 import sys
 import warnings
@@ -36,7 +37,7 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_
 html_show_sourcelink = False
 html_copy_source = False
 html_extra_path = ["_extra"]
-# pages work without a network, apart from the mathematics, which MathJax sets
+(HERE / "_extra").mkdir(exist_ok=True)  # what goes there is written before the pages are
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -52,17 +53,27 @@ sphinx_gallery_conf = {
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 
+def write_api():
+    """Write the page of the API: everything that the modules call public, so that nothing can be forgotten."""
+    text = (HERE / "_templates" / "api.rst").read_text(encoding="utf-8")
+    for module in ("convexnn", "convexnn.plotting", "convexnn.datasets"):
+        names = importlib.import_module(module).__all__
+        text = text.replace(f"{{{{ {module} }}}}", "\n   ".join(names))
+    (HERE / "api.rst").write_text(text, encoding="utf-8")
+
+
 def write_page(app):
     """Write the interactive page that the documentation embeds, with the command that a user has for it."""
-    folder = HERE / "_extra"
-    folder.mkdir(exist_ok=True)
     data = Path(convexnn.__file__).parent / "datasets" / "data" / "mcycle.csv"
     header = data.read_text(encoding="utf-8").splitlines()[0]
     x, y = [name.strip('"') for name in header.split(",")][-2:]
     command = [sys.executable, "-m", "convexnn", "explore", str(data), "--x", x, "--y", y, "--alphas", "25"]
-    subprocess.run([*command, "--out", str(folder / "explore_page.html")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "--out", str(HERE / "_extra" / "explore_page.html")], check=True, stdout=subprocess.DEVNULL)
+
+
+write_api()
 
 
 def setup(app):
-    """Connect what is made before the pages are read; ``html_extra_path`` must exist by then."""
+    """Connect what is made before the pages are read."""
     app.connect("builder-inited", write_page)

@@ -1,7 +1,6 @@
-"""The pages: their code runs, their links lead somewhere, and the API page names everything public."""
+"""The pages: their code runs, and their links lead somewhere."""
 
 import doctest
-import importlib
 import re
 from pathlib import Path
 
@@ -38,14 +37,6 @@ def test_code_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failures, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert failures == 0
-
-
-@pytest.mark.parametrize("module", ["convexnn", "convexnn.plotting", "convexnn.datasets"])
-def test_every_public_name_has_its_page(module):
-    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    section = text.split(f".. currentmodule:: {module}\n")[1].split(".. currentmodule::")[0]
-    listed = re.findall(r"^   (\w+)$", section, re.MULTILINE)
-    assert set(importlib.import_module(module).__all__) <= set(listed)
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "docs" / "examples").glob("plot_*.py")), ids=lambda path: path.stem)
