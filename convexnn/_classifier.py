@@ -127,7 +127,7 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
         The largest number of pricing sweeps.
     n_features_in_ : int
         The number of inputs.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had string column names.
 
     Raises

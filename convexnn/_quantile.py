@@ -38,7 +38,7 @@ class ConvexNNQuantileRegressor(RegressorMixin, BaseEstimator):
         Whether all networks reached their ``tol``.
     n_features_in_ : int
         The number of inputs.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had string column names.
 
     Notes
