@@ -73,8 +73,8 @@ class SplineNorm:
     flat: bool
 
 
-class Dictionary(ABC):
-    """The features of one input over its sorted distinct ``points``.
+class Atoms(ABC):
+    """The features of one input over its sorted distinct ``points``, as a solver and a certificate see them.
 
     Attributes
     ----------
@@ -84,6 +84,8 @@ class Dictionary(ABC):
         Whether the finite dictionary contains an optimal unit for every dual vector, over all real weights and biases.
     homogeneous : bool
         True where a feature scales with x (ReLU, leaky ReLU, absolute value), False for sign and threshold.
+    positive : bool
+        Whether coefficients may not be negative; ``price`` then returns the maximum of lam @ g rather than of |lam @ g|.
     kind : str
         What its features are called, for example "ramp".
     first_place : int
@@ -93,6 +95,7 @@ class Dictionary(ABC):
     points: Array
     exact: bool
     homogeneous: bool
+    positive: bool = False
     kind: str
     first_place: int = 1
 
@@ -110,6 +113,14 @@ class Dictionary(ABC):
         """Return the exact maximum of |lam @ g| and at most ``limit`` features above ``bound``; lam sums to zero."""
 
     @abstractmethod
+    def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
+        """Return the (len(x), k) values at x of k features whose biases are taken from ``points`` (default: its own)."""
+
+
+class Dictionary(Atoms):
+    """Features that are the units of a network."""
+
+    @abstractmethod
     def tight(self, lam: Array, bound: float) -> Rows:
         """Return every feature with |lam @ g| >= bound; an error where there are too many to look at.
 
@@ -123,10 +134,6 @@ class Dictionary(ABC):
         """
         priced = self.price(lam, 0.0, limit=500)
         return [(f"{self.kind}s, the strongest", priced.features, priced.correlations)]
-
-    @abstractmethod
-    def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
-        """Return the (len(x), k) values at x of k features whose biases are taken from ``points`` (default: its own)."""
 
     @abstractmethod
     def pieces(self, features: Rows, points: Array | None = None) -> Pieces:
