@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from numbers import Integral, Real
 
@@ -14,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexnn._export.mixin import ExportMixin
-from convexnn.architecture import Architecture
+from convexnn.architecture import Architecture, Shape
 from convexnn.canonical import CanonicalData, canonicalize
 from convexnn.certificate import Certificate, certify_fit, delivered_gap
 from convexnn.duality import relative_gap
@@ -25,6 +26,7 @@ from convexnn.progress import report, watching
 from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
 from convexnn.training import Trainer, Training, prepare
+from convexnn.validation import read_constraint
 
 
 class _FromModel:
@@ -71,6 +73,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         "huber_delta": [Interval(Real, 0.0, None, closed="neither")],
         "dictionary": [StrOptions({"auto", "exact", "data"})],
         "max_breakpoints": [Interval(Integral, 2, None, closed="left"), None],
+        "monotonic_cst": ["array-like", dict, None],
+        "convexity_cst": ["array-like", dict, None],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0.0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -95,6 +99,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         huber_delta=1.35,
         dictionary="auto",
         max_breakpoints=None,
+        monotonic_cst=None,
+        convexity_cst=None,
         solver="auto",
         tol=1e-6,
         max_iter=1000,
@@ -115,6 +121,8 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         self.huber_delta = huber_delta
         self.dictionary = dictionary
         self.max_breakpoints = max_breakpoints
+        self.monotonic_cst = monotonic_cst
+        self.convexity_cst = convexity_cst
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
@@ -131,6 +139,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
     def _canonical(self, X, y, sample_weight, homogeneous) -> CanonicalData:
         """Check the data and bring them into canonical form."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self._shapes()  # an error here comes before any work
         y = y.astype(np.float64, copy=False)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -144,8 +153,22 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         """Return the loss."""
         return make_loss(self.loss, self.quantile, self.huber_delta)
 
+    def _shapes(self) -> tuple[Shape, ...]:
+        """Return the shape constraint of each input of the data that were validated last."""
+        names = getattr(self, "feature_names_in_", None)
+        pairs = (
+            read_constraint(name, getattr(self, name), self.n_features_in_, names)
+            for name in ("monotonic_cst", "convexity_cst")
+        )
+        return tuple(Shape(*pair) for pair in zip(*pairs, strict=True))
+
     def _architecture(self) -> Architecture:
-        """Return what the parameters describe; an error where they have no meaning together."""
+        """Return what the parameters describe; an error where they have no meaning together.
+
+        The inputs are not known yet: its one shape only says what kinds of constraints there are.
+        """
+        given = (self.monotonic_cst, self.convexity_cst)
+        kinds = (int(bool(np.any(list(cst.values()) if isinstance(cst, dict) else cst))) for cst in given)
         return Architecture(
             self.depth,
             self.activation,
@@ -155,12 +178,14 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
             bool(self.skip_connection),
             self.dictionary,
             self.max_breakpoints,
+            (Shape(*kinds),),
         )
 
     def _trainer(self, X, y, sample_weight) -> Trainer:
         """Check the data and return the problem, ready for any alpha."""
         spec = self._architecture()
-        return prepare(self._canonical(X, y, sample_weight, spec.homogeneous), spec, self.solver)
+        data = self._canonical(X, y, sample_weight, spec.homogeneous)
+        return prepare(data, replace(spec, shapes=self._shapes()), self.solver)
 
     def _auto_alpha(self, trainer: Trainer) -> float:
         """Return what alpha="auto" stands for."""
@@ -168,6 +193,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
     def _train(self, data: CanonicalData, spec: Architecture) -> None:
         """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
+        spec = replace(spec, shapes=self._shapes())
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
         trainer = prepare(data, spec, self.solver)

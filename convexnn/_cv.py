@@ -76,6 +76,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         The candidate biases.
     max_breakpoints : int, default=None
         The number of candidate breakpoints.
+    monotonic_cst, convexity_cst : array-like of int of shape (n_features,) or dict, default=None
+        Shape constraints on the inputs.
     solver : str, default="auto"
         The solver.
     tol : float, default=1e-6
@@ -170,6 +172,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         huber_delta=1.35,
         dictionary="auto",
         max_breakpoints=None,
+        monotonic_cst=None,
+        convexity_cst=None,
         solver="auto",
         tol=1e-6,
         max_iter=1000,
@@ -193,6 +197,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         self.huber_delta = huber_delta
         self.dictionary = dictionary
         self.max_breakpoints = max_breakpoints
+        self.monotonic_cst = monotonic_cst
+        self.convexity_cst = convexity_cst
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -54,6 +56,12 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     max_breakpoints : int, default=None
         The number of candidate breakpoints, thinned to quantiles of x; then active ones slide to better data points nearby,
         which never raises the objective. Not supported at depth 2, where it is not needed.
+    monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
+        For each input, or by its name, whether the fit rises (1) or falls (-1) with it on the range of the data; 0 is no
+        constraint. As in :class:`sklearn.ensemble.HistGradientBoostingRegressor`. For ReLU networks, and for absolute value
+        at depth 2, without a skip connection; the certificate is that of the constrained problem.
+    convexity_cst : array-like of int of shape (n_features,) or dict, default=None
+        The same for convex (1) and concave (-1) fits; at depth 2 also with a skip connection.
     solver : {"auto", "coordinate_descent", "segments", "spline", "stretches", "total_variation"}, default="auto"
         "coordinate_descent" works for all dictionaries, one feature after another, exactly; "segments" is the same on
         merged data, for one input and piecewise-linear features; "spline" (ReLU, leaky ReLU, absolute value) and
@@ -215,5 +223,6 @@ def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:
     estimator = ConvexNNRegressor(**parameters)
     estimator._validate_params()
     spec = estimator._architecture()
-    problem = make_problem(estimator._canonical(X, y, sample_weight, spec.homogeneous), spec)
+    data = estimator._canonical(X, y, sample_weight, spec.homogeneous)
+    problem = make_problem(data, replace(spec, shapes=estimator._shapes()))
     return solve_null(problem).ratio

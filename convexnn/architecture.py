@@ -9,6 +9,19 @@ from convexnn.activations import PIECEWISE_LINEAR, STEPS
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the fit must be in an input, on the range of the data: +1 rising or convex, -1 falling or concave, 0 anything."""
+
+    monotonic: int = 0
+    convexity: int = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is asked for."""
+        return self.monotonic == 0 and self.convexity == 0
+
+
+@dataclass(frozen=True)
 class Architecture:
     """The shape of a parallel network, as the estimators' parameters of the same names describe it.
 
@@ -26,8 +39,10 @@ class Architecture:
     skip_connection: bool = False
     dictionary: str = "auto"
     max_breakpoints: int | None = None
+    shapes: tuple[Shape, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_shapes()
         if self.depth == 2:
             if self.max_breakpoints is not None:
                 raise ValueError("max_breakpoints has no use at depth=2, where all breakpoints cost O(N); leave it None")
@@ -50,6 +65,30 @@ class Architecture:
             )
         if self.activation in STEPS:
             self.widths()
+
+    def _check_shapes(self) -> None:
+        """Refuse shape constraints on a network whose constrained problem is not known to be solved exactly."""
+        asked = [
+            name
+            for name, values in (
+                ("monotonic_cst", [shape.monotonic for shape in self.shapes]),
+                ("convexity_cst", [shape.convexity for shape in self.shapes]),
+            )
+            if any(values)
+        ]
+        if not asked:
+            return
+        if self.activation != "relu" and (self.activation != "abs" or self.depth > 2):
+            raise ValueError(
+                f"{asked[0]} needs activation='relu', or 'abs' at depth=2, got {self.activation!r} at depth={self.depth}"
+            )
+        if self.max_breakpoints is not None:
+            raise ValueError(f"{asked[0]} and max_breakpoints cannot be combined; leave max_breakpoints None")
+        if self.skip_connection and (self.depth > 2 or asked[0] == "monotonic_cst"):
+            raise ValueError(
+                f"{asked[0]} cannot be combined with skip_connection=True"
+                + (" beyond depth=2" if asked[0] == "convexity_cst" else ", whose slope is free to have either sign")
+            )
 
     @property
     def homogeneous(self) -> bool:

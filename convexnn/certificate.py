@@ -34,7 +34,8 @@ class Certificate:
         The largest ``|lam @ g|`` over all features g of the dictionary, lam the weighted residuals or, where that gives the
         smaller gap, the dual point that the solver ended with: at an exact optimum it is ``beta``.
     feature : Feature or None
-        The feature where it is attained; None where there is no feature.
+        The feature where it is attained; None where there is no feature, or under a shape constraint, where it is a sum of
+        features.
     exact : bool
         Whether the dictionary is complete, so that the bound holds over all real weights and biases.
     """
@@ -114,7 +115,7 @@ def _strongest(training: Training, best: Violations) -> Feature | None:
     """Describe the feature of largest correlation among a batch of at most one an input."""
     ratios = [np.abs(r).max(initial=0.0) for r in best.ratios]
     j = int(np.argmax(ratios))
-    if ratios[j] == 0.0:
+    if ratios[j] == 0.0 or training.problem.network is not None:
         return None
     empty = [rows[:0] if i != j else rows[:1] for i, rows in enumerate(best.features)]
     return FeatureList(training.problem, tuple(empty))[0]

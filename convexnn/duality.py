@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.canonical import EPSILON, CanonicalData
-from convexnn.dictionaries.base import Dictionary, Rows
+from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 
 Array = NDArray[np.float64]
 
@@ -34,12 +35,20 @@ class Problem:
         The penalty of a unit on each input. They differ by the scales of the inputs only.
     skip : bool
         Whether the inputs themselves are free directions.
+    network : tuple of Dictionary or None
+        The units that represent a fit, where a shape constraint makes the features that are priced others than these.
     """
 
     data: CanonicalData
-    dictionaries: tuple[Dictionary, ...]
+    dictionaries: tuple[Atoms, ...]
     betas: Array
     skip: bool
+    network: tuple[Dictionary, ...] | None = None
+
+    @property
+    def units(self) -> tuple[Dictionary, ...]:
+        """The dictionaries of the features of a fit."""
+        return cast("tuple[Dictionary, ...]", self.dictionaries) if self.network is None else self.network
 
     def free_columns(self) -> Array:
         """Return the unpenalised directions as columns: the constant and, with a skip connection, the inputs."""

@@ -89,6 +89,8 @@ def optimal_set(model: BaseConvexNN) -> OptimalSet:
     check_is_fitted(model)
     if getattr(model, "loss", None) != "squared":
         raise ValueError("The optimal set is known for loss='squared': other losses need not have one set of fitted values")
+    if model._training.problem.network is not None:
+        raise ValueError("The optimal set is not described for fits under a shape constraint")
     if model.alpha_ <= 0.0:
         raise ValueError("The optimal set is described for alpha > 0")
     return OptimalSet(model)
@@ -349,7 +351,7 @@ def _allowed(problem: Problem, solution: Solution) -> tuple[tuple[Rows, ...], Ar
 
 def _tight(problem: Problem, j: int, lam: Array, radius: float) -> Rows:
     """Return the features of input j that may be tight at a dual point within ``radius`` of ``lam``, and some more."""
-    data, dictionary = problem.data, problem.dictionaries[j]
+    data, dictionary = problem.data, problem.units[j]
     span = float(np.ptp(dictionary.points)) if dictionary.homogeneous else 1.0
     # no feature's slope or height is above two
     reach = 2.0 * span * float(np.sqrt(data.w.sum())) * radius

@@ -56,7 +56,7 @@ class FeatureList(Sequence):
     """
 
     def __init__(self, problem: Problem, rows: tuple[Rows, ...]):
-        self._axes, self._dictionaries, self._rows = problem.data.axes, problem.dictionaries, rows
+        self._axes, self._dictionaries, self._rows = problem.data.axes, problem.units, rows
         self._starts = np.concatenate(([0], np.cumsum([len(part) for part in rows])))
 
     def __len__(self) -> int:
@@ -175,7 +175,7 @@ class SolvedModel(Model):
         data, solution = self._problem.data, self._solution
         if solution.splines is not None:
             return [_from_spline(f, axis, data.y_scale) for f, axis in zip(solution.splines, data.axes, strict=True)]
-        inputs = zip(data.axes, self._problem.dictionaries, solution.features, self._coef, self._slopes, strict=True)
+        inputs = zip(data.axes, self._problem.units, solution.features, self._coef, self._slopes, strict=True)
         pieces = [
             superpose(dictionary.pieces(features, axis.origin), z, slope, axis.center)
             for axis, dictionary, features, z, slope in inputs
@@ -188,7 +188,7 @@ class SolvedModel(Model):
     def network(self) -> Network:
         """The network."""
         data, solution, spec = self._problem.data, self._solution, self._spec
-        inputs = zip(data.axes, self._problem.dictionaries, solution.features, strict=True)
+        inputs = zip(data.axes, self._problem.units, solution.features, strict=True)
         units = tuple(dictionary.units(features, axis.origin) for axis, dictionary, features in inputs)
         joined, outer, owners = rebuild(units, tuple(self._coef), spec.activation)
         centers = np.array([axis.center for axis in data.axes])

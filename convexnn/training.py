@@ -8,12 +8,12 @@ import numpy as np
 
 from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData
-from convexnn.dictionaries import build_dictionary
+from convexnn.dictionaries import build_dictionary, constrain
 from convexnn.duality import Null, Problem, evaluate_gap
 from convexnn.polishing import polish
 from convexnn.progress import INTERRUPTED
 from convexnn.solvers import choose, solve, solve_null
-from convexnn.solvers.solution import Solution
+from convexnn.solvers.solution import Solution, in_units
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,22 @@ class Trainer:
         if alpha == 0.0 and self.alpha_max > 0.0:
             from convexnn.solvers.interpolation import interpolate
 
+            if self.unit.network is not None:
+                raise ValueError("alpha=0 has no meaning under a shape constraint, which need not be met by any interpolant")
             return Training(self.unit, interpolate(self.unit), self.spec, alpha, self.alpha_max, "interpolation")
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         if alpha >= self.alpha_max:
-            return Training(problem, null_solution(problem, self.null), self.spec, alpha, self.alpha_max, self.solver)
+            solution = in_units(problem, null_solution(problem, self.null))
+            return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
         def fit(trial: Problem, begin: Solution | None) -> Solution:
             return solve(trial, solver=self.solver, tol=tol, max_iter=max_iter, start=begin)
 
-        solution = fit(problem, start)
+        # a start is in units, which under a shape constraint are not what is solved for
+        solution = fit(problem, start if problem.network is None else None)
         if self.spec.max_breakpoints is not None and solution.status != INTERRUPTED:
             problem, solution = polish(problem, self.spec, solution, fit, tol)
+        solution = in_units(problem, solution)
         return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
 
@@ -72,7 +77,10 @@ def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
     dictionaries = tuple(build_dictionary(spec, axis.points) for axis in data.axes)
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
-    return Problem(data, dictionaries, betas, spec.skip_connection)
+    if all(shape.free for shape in spec.shapes):
+        return Problem(data, dictionaries, betas, spec.skip_connection)
+    atoms = tuple(constrain(dictionary, shape) for dictionary, shape in zip(dictionaries, spec.shapes, strict=True))
+    return Problem(data, atoms, betas, spec.skip_connection, network=dictionaries)
 
 
 def null_solution(problem: Problem, null: Null) -> Solution:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.activations import STEPS, negative_part_slope
-from convexnn.architecture import Architecture
-from convexnn.dictionaries.base import Array, Dictionary
+from convexnn.architecture import Architecture, Shape
+from convexnn.dictionaries.base import Array, Atoms, Dictionary, SplineDictionary
 
 
 def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None = None) -> Dictionary:
@@ -38,6 +38,16 @@ def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.i
     from convexnn.dictionaries.capped import CappedRamps
 
     return CappedRamps(points, depth=spec.depth, skip=spec.skip_connection, candidates=candidates)
+
+
+def constrain(dictionary: Dictionary, shape: Shape) -> Atoms:
+    """Return what non-negative weights may combine under a shape constraint; the dictionary itself without one."""
+    if shape.free:
+        return dictionary
+    from convexnn.dictionaries.shapes import Shapes
+
+    assert isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
+    return Shapes(dictionary.points, norm=dictionary.spline_norm, shape=shape)
 
 
 def _steps(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None) -> Dictionary:

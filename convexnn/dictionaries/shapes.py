@@ -8,25 +8,12 @@ lam @ g over them is the support function of the constrained ball, so that it ce
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from convexnn.architecture import Shape
 from convexnn.dictionaries.base import Array, Atoms, Priced, Rows, SplineNorm
 from convexnn.dictionaries.selection import extrema
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the fit must be on the range of the data: ``monotonic`` and ``convexity`` are +1, -1, or 0 for anything."""
-
-    monotonic: int = 0
-    convexity: int = 0
-
-    @property
-    def free(self) -> bool:
-        return self.monotonic == 0 and self.convexity == 0
 
 
 class Shapes(Atoms):
@@ -142,7 +129,10 @@ class Shapes(Atoms):
         for sign, begin, end in (features.T[:3], features.T[3:]):
             np.add.at(turns, begin, sign * z)
             np.subtract.at(turns, end, sign * z)
-        return np.cumsum(turns)[:-1]
+        slopes = np.cumsum(turns)[:-1]
+        # a stretch that begins where others end leaves rounding, which may not have the wrong sign
+        slopes[np.abs(slopes) <= 1e-14 * np.abs(turns).max(initial=0.0)] = 0.0
+        return slopes
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         """Return the sums of stretches, one column a feature."""

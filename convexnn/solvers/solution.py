@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import Dictionary, Rows, SplineDictionary, StepDictionary
+from convexnn.dictionaries.base import Atoms, Rows, SplineDictionary, StepDictionary
+from convexnn.dictionaries.shapes import Shapes
 from convexnn.duality import Gap, Problem
 
 Array = NDArray[np.float64]
@@ -107,7 +108,7 @@ def fitted_values(problem: Problem, solution: Solution) -> Array:
     return fit
 
 
-def _sum_of_features(dictionary: Dictionary, features: Rows, coef: Array) -> Array:
+def _sum_of_features(dictionary: Atoms, features: Rows, coef: Array) -> Array:
     """Return sum coef g at the points, some columns at a time; of steps, which may be many, by a running sum."""
     points = dictionary.points
     if isinstance(dictionary, StepDictionary):
@@ -119,3 +120,26 @@ def _sum_of_features(dictionary: Dictionary, features: Rows, coef: Array) -> Arr
         part = slice(start, start + width)
         out += dictionary.evaluate(features[part], points) @ coef[part]
     return out
+
+
+def in_units(problem: Problem, solution: Solution) -> Solution:
+    """Return a solution under shape constraints in the units of the network: the same fit, at the least norm."""
+    if problem.network is None:
+        return solution
+    features, coef, skip = list(solution.features), list(solution.coef), solution.skip.copy()
+    intercept = solution.intercept
+    for j, (atoms, units) in enumerate(zip(problem.dictionaries, problem.network, strict=True)):
+        if not isinstance(atoms, Shapes):
+            continue
+        assert isinstance(units, SplineDictionary)
+        rows, z = features[j], coef[j]
+        slopes = atoms.slopes(rows, z)
+        if skip[j] != 0.0:
+            slopes, skip[j] = slopes + skip[j], 0.0
+        turning = np.flatnonzero(np.diff(slopes)) + 1
+        knots = np.concatenate(([0], turning, [units.points.size - 1]))
+        features[j], coef[j], skip[j] = units.represent(knots, slopes[knots[:-1]])
+        first = units.points[:1]
+        before = (atoms.evaluate(rows, first) @ z)[0] + solution.skip[j] * first[0]
+        intercept += before - (units.evaluate(features[j], first) @ coef[j])[0] - skip[j] * first[0]
+    return replace(solution, features=tuple(features), coef=tuple(coef), intercept=float(intercept), skip=skip)

@@ -1,0 +1,33 @@
+"""Checks of arguments that scikit-learn has no function for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def read_constraint(argument: str, value: Any, n_features: int, names: Sequence[str] | None) -> tuple[int, ...]:
+    """Return one of -1, 0, 1 for each input, from an array-like, or a dict by input names.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or for other inputs.
+    """
+    if value is None:
+        return (0,) * n_features
+    if isinstance(value, dict):
+        if names is None:
+            raise ValueError(f"{argument} was passed as a dict, but X has no string column names to match its keys")
+        unknown = sorted(set(value) - set(names))
+        if unknown:
+            raise ValueError(f"{argument} names {unknown}, which X does not have")
+        value = [value.get(name, 0) for name in names]
+    given = np.asarray(value)
+    if given.shape != (n_features,):
+        raise ValueError(f"{argument} must have one entry for each of the {n_features} inputs, got shape {given.shape}")
+    if not np.isin(given, (-1, 0, 1)).all():
+        raise ValueError(f"{argument} must consist of -1, 0 and 1, got {value!r}")
+    return tuple(int(entry) for entry in given)
