@@ -168,7 +168,9 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         The inputs are not known yet: its one shape only says what kinds of constraints there are.
         """
         given = (self.monotonic_cst, self.convexity_cst)
-        kinds = (int(bool(np.any(list(cst.values()) if isinstance(cst, dict) else cst))) for cst in given)
+        kinds = [int(bool(np.any(list(cst.values()) if isinstance(cst, dict) else cst))) for cst in given]
+        if any(kinds) and not self._loss().smooth:
+            raise ValueError("monotonic_cst and convexity_cst need a smooth loss, 'squared' or 'huber'")
         return Architecture(
             self.depth,
             self.activation,

@@ -1,13 +1,18 @@
 """Shape constraints: the corners of the constrained unit balls, against linear programmes in function space."""
 
+import cvxpy as cp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from sklearn.model_selection import GridSearchCV
 
+from convexnn import ConvexNNRegressor, ConvexNNRegressorCV, alpha_max, convex_nn_path
+from convexnn.architecture import Shape
 from convexnn.dictionaries.base import SplineNorm
-from convexnn.dictionaries.shapes import Shape, Shapes
+from convexnn.dictionaries.shapes import Shapes
 
 NORMS = {
     "relu": SplineNorm(1.0, coupled=True, flat=False),
@@ -97,3 +102,137 @@ def test_pricing_is_the_support_function(name, monotonic, convexity, seed, n):
         assert (convexity * np.diff(h) >= -1e-9).all()
         slopes = dictionary.slopes(priced.features[k : k + 1], np.ones(1))
         np.testing.assert_allclose(slopes, h, atol=1e-9)
+
+
+FITS = {
+    "relu": {"activation": "relu"},
+    "abs": {"activation": "abs"},
+    "narrow": {"activation": "relu", "depth": 4},
+    "symmetrized": {"activation": "relu", "depth": 3, "architecture": "symmetrized"},
+    "relu-skip": {"activation": "relu", "skip_connection": True},
+    "abs-skip": {"activation": "abs", "skip_connection": True},
+}
+
+
+def conic(norm, monotonic, convexity, x, y, w, beta, delta=None):
+    """Return the least objective of a spline of this shape with knots at the data, by a conic solver."""
+    f = cp.Variable(x.size)
+    h = cp.multiply(1.0 / np.diff(x), cp.diff(f))
+    variation = cp.norm1(cp.diff(h)) if x.size > 2 else 0.0
+    if norm.flat:
+        cost = norm.kink * (cp.abs(h[0]) + variation + cp.abs(h[-1]))
+    elif norm.coupled:
+        cost = cp.maximum(norm.kink * variation, 0.5 * (variation + cp.abs(h[0] + h[-1])))
+    else:
+        cost = norm.kink * variation
+    constraints = [monotonic * h >= 0.0] if monotonic else []
+    constraints += [convexity * cp.diff(h) >= 0.0] if convexity and x.size > 2 else []
+    misfit = 0.5 * cp.sum_squares(cp.multiply(np.sqrt(w), f - y))
+    if delta is not None:
+        misfit = cp.sum(cp.multiply(w, 0.5 * cp.huber(f - y, delta)))
+    problem = cp.Problem(cp.Minimize(misfit + beta * cost), constraints)
+    return problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
+
+
+def data(seed, n, n_features=1):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-3, 3, size=(n, n_features))
+    return X, np.sin(2 * X).sum(axis=1) + X[:, 0] + 0.3 * rng.normal(size=n), rng.uniform(0.5, 2.0, n)
+
+
+def assert_shape(model, X, column, monotonic, convexity):
+    grid = np.tile(np.median(X, axis=0), (400, 1))
+    grid[:, column] = np.linspace(X[:, column].min(), X[:, column].max(), 400)
+    values = model.predict(grid)
+    size = np.abs(values).max() * 1e-9
+    assert (monotonic * np.diff(values) >= -size).all()
+    assert (convexity * np.diff(values, 2) >= -size).all()
+
+
+@pytest.mark.parametrize(("name", "monotonic", "convexity"), CASES)
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 12), ratio=st.sampled_from([0.5, 0.1, 0.01, 1e-3]))
+def test_fits_are_the_constrained_optimum(name, monotonic, convexity, seed, n, ratio):
+    X, y, w = data(seed, n)
+    model = ConvexNNRegressor(**FITS[name], monotonic_cst=[monotonic], convexity_cst=[convexity], tol=1e-9)
+    model.set_params(alpha=ratio * alpha_max(X, y, sample_weight=w, **FITS[name])).fit(X, y, w)
+    order = np.argsort(X[:, 0])
+    x, targets, weights = X[order, 0], y[order], w[order]
+    expected = conic(NORMS[name], monotonic, convexity, x, targets, weights, model.alpha_ * w.sum())
+    assert model.objective_ == pytest.approx(expected, rel=1e-6, abs=1e-8)
+    assert model.certify().relative_gap <= 1e-8
+    assert model.network_.objective(X, y, model.alpha_, w) == pytest.approx(model.objective_, rel=1e-9)
+    assert_shape(model, X, 0, monotonic, convexity)
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "narrow"])
+def test_huber_loss(name):
+    X, y, w = data(1, 12)
+    y[3] += 20.0
+    order = np.argsort(X[:, 0])
+    options = {**FITS[name], "loss": "huber", "huber_delta": 1.0, "tol": 1e-9}
+    model = ConvexNNRegressor(**options, monotonic_cst=[1], alpha=0.02).fit(X, y, w)
+    expected = conic(NORMS[name], 1, 0, X[order, 0], y[order], w[order], 0.02 * w.sum(), delta=1.0)
+    assert model.objective_ == pytest.approx(expected, rel=1e-6)
+    assert_shape(model, X, 0, 1, 0)
+
+
+def test_inputs_have_constraints_of_their_own():
+    X, y, _ = data(2, 80, n_features=3)
+    shapes = {"monotonic_cst": [1, 0, -1], "convexity_cst": [0, 1, 0]}
+    model = ConvexNNRegressor(**shapes, alpha=0.01).fit(X, y)
+    assert model.dual_gap_ <= 1e-6
+    assert model.certify().relative_gap <= 1e-6
+    for column, (monotonic, convexity) in enumerate(zip(*shapes.values(), strict=True)):
+        assert_shape(model, X, column, monotonic, convexity)
+    free = ConvexNNRegressor(alpha=0.01).fit(X, y)
+    assert model.objective_ > free.objective_
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_constraint_that_holds_anyway_changes_nothing(name):
+    x = np.linspace(0.0, 2.0, 30)[:, None]
+    y = np.exp(x[:, 0])
+    free = ConvexNNRegressor(**FITS[name], alpha=1e-3, tol=1e-10).fit(x, y)
+    convex = ConvexNNRegressor(**FITS[name], alpha=1e-3, convexity_cst=[1], tol=1e-10).fit(x, y)
+    assert convex.objective_ == pytest.approx(free.objective_, rel=1e-8)
+
+
+def test_names_of_inputs():
+    X, y, _ = data(3, 40, n_features=2)
+    frame = pd.DataFrame(X, columns=["dose", "age"])
+    named = ConvexNNRegressor(monotonic_cst={"age": -1}, alpha=0.05).fit(frame, y)
+    np.testing.assert_array_equal(
+        named.predict(frame), ConvexNNRegressor(monotonic_cst=[0, -1], alpha=0.05).fit(X, y).predict(X)
+    )
+
+
+def test_model_choice_and_path():
+    X, y, _ = data(4, 60)
+    grid = GridSearchCV(ConvexNNRegressor(alpha=0.05), {"monotonic_cst": [None, [1]], "depth": [2, 3]}, cv=3).fit(X, y)
+    assert {tuple(cst or ()) for cst in grid.cv_results_["param_monotonic_cst"]} == {(), (1,)}
+    path = convex_nn_path(X, y, alphas=5, monotonic_cst=[1])
+    assert (path.dual_gaps <= 1e-6).all()
+    assert (np.diff(path.predict(np.sort(X, axis=0)), axis=0) >= -1e-9).all()
+    assert_shape(ConvexNNRegressorCV(monotonic_cst=[1], alphas=5, cv=3).fit(X, y), X, 0, 1, 0)
+
+
+BAD = [
+    ({"monotonic_cst": [1, 0]}, "monotonic_cst must have one entry for each of the 1 inputs"),
+    ({"convexity_cst": [2]}, "convexity_cst must consist of -1, 0 and 1"),
+    ({"monotonic_cst": {"x": 1}}, "monotonic_cst was passed as a dict"),
+    ({"monotonic_cst": [1], "activation": "sign"}, "monotonic_cst needs activation='relu'"),
+    ({"convexity_cst": [1], "activation": "abs", "depth": 3}, "convexity_cst needs"),
+    ({"monotonic_cst": [1], "skip_connection": True}, "skip_connection"),
+    ({"convexity_cst": [1], "skip_connection": True, "depth": 3}, "skip_connection"),
+    ({"monotonic_cst": [1], "depth": 3, "max_breakpoints": 3}, "max_breakpoints"),
+    ({"monotonic_cst": [1], "alpha": 0}, "alpha=0"),
+    ({"monotonic_cst": [1], "loss": "absolute"}, "loss"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_refuses(options, message):
+    X, y, _ = data(0, 10)
+    with pytest.raises(ValueError, match=message):
+        ConvexNNRegressor(**options).fit(X, y)

@@ -26,7 +26,14 @@ DOUBTFUL, ZERO = 1e-9, 1e-13
 EPSILON = float(np.finfo(np.float64).eps)
 
 
-def solve_lasso(columns: Array, gram: Array, target: Array, start: Array, metric: Array | None = None) -> Array:
+def solve_lasso(
+    columns: Array,
+    gram: Array,
+    target: Array,
+    start: Array,
+    metric: Array | None = None,
+    positive: NDArray[np.bool_] | None = None,
+) -> Array:
     """Return the minimiser of f @ metric @ f / 2 - target @ f + sum |z| for f = columns @ z.
 
     Parameters
@@ -41,13 +48,15 @@ def solve_lasso(columns: Array, gram: Array, target: Array, start: Array, metric
         Coefficients to begin with.
     metric : ndarray of shape (n_rows, n_rows), default=None
         A positive semidefinite matrix, None for the identity.
+    positive : ndarray of bool of shape (n_columns,), default=None
+        Which coefficients may not be negative; none of them by default.
 
     Returns
     -------
     ndarray of shape (n_columns,)
         The optimal coefficients.
     """
-    active = ActiveSet(columns, gram, target, start, metric)
+    active = ActiveSet(columns, gram, target, start, metric, positive)
     for _ in range(ROUNDS):
         # updates of the correlations drift: every round begins with those of the rows
         active.settle()
@@ -59,8 +68,17 @@ def solve_lasso(columns: Array, gram: Array, target: Array, start: Array, metric
 class ActiveSet:
     """Coefficients z, their support with a Cholesky factor of its Gram matrix, and the correlations of all columns."""
 
-    def __init__(self, columns: Array, gram: Array, target: Array, start: Array, metric: Array | None = None) -> None:
+    def __init__(
+        self,
+        columns: Array,
+        gram: Array,
+        target: Array,
+        start: Array,
+        metric: Array | None = None,
+        positive: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.columns, self.gram, self.target, self.metric = columns, gram, target, metric
+        self.positive = np.zeros(start.size, dtype=bool) if positive is None else positive
         self.z = start.copy()
         self.signs = np.sign(start)
         self.squares, self.norms = np.ascontiguousarray(np.diagonal(gram)), np.linalg.norm(columns, axis=0)
@@ -99,7 +117,7 @@ class ActiveSet:
         """Let columns enter, the one of largest correlation first, until none exceeds 1; return how many did."""
         hopeless = np.zeros(self.z.size, dtype=bool)
         for entries in range(ENTRIES * self.z.size):
-            excess = np.abs(self.correlations) - 1.0 - self.noise
+            excess = np.where(self.positive, self.correlations, np.abs(self.correlations)) - 1.0 - self.noise
             excess[self.support] = 0.0
             excess[hopeless] = 0.0
             column = int(np.argmax(excess))

@@ -20,13 +20,15 @@ REFINEMENTS = 3
 class Frame:
     """What columns are measured in: the roots of the weights, the free directions, the targets orthogonal to them.
 
-    ``places`` says for each input where its features are evaluated, before they are gathered for the rows.
+    ``places`` says for each input where its features are evaluated, before they are gathered for the rows, and ``positive``
+    whether its coefficients may not be negative.
     """
 
     root: Array
     basis: Array
     target: Array
     places: tuple[Array, ...]
+    positive: tuple[bool, ...]
 
 
 def make_frame(problem: Problem, places: tuple[Array, ...] | None = None) -> Frame:
@@ -35,7 +37,8 @@ def make_frame(problem: Problem, places: tuple[Array, ...] | None = None) -> Fra
         places = tuple(dictionary.points for dictionary in problem.dictionaries)
     root, basis = np.sqrt(problem.data.w), problem.free_basis()
     target = root * problem.data.y
-    return Frame(root, basis, target - basis @ (basis.T @ target), places)
+    positive = tuple(dictionary.positive for dictionary in problem.dictionaries)
+    return Frame(root, basis, target - basis @ (basis.T @ target), places, positive)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class WorkingSet:
 
     def solved(self) -> WorkingSet:
         """Return it with the optimal z, and without most of its idle columns if these are many."""
-        z = solve_lasso(self.columns, self.gram, self.frame.target, self.z)
+        positive = np.repeat(self.frame.positive, [len(rows) for rows in self.features])
+        z = solve_lasso(self.columns, self.gram, self.frame.target, self.z, positive=positive)
         work = replace(self, z=z)
         return work.keep(z != 0.0) if np.count_nonzero(z) * 4 + 200 < z.size else work
 
@@ -74,6 +78,8 @@ class WorkingSet:
         active = np.flatnonzero(self.z)
         columns, z = self.columns[:, active], self.z[active]
         lam = residual
+        if not active.size:
+            return residual, lam, 0.0
         try:
             factor = cho_factor(self.gram[np.ix_(active, active)])
             for _ in range(REFINEMENTS):
