@@ -111,6 +111,8 @@ def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
         raise ValueError("An exact path ends above zero: set eps, or positive alphas")
     if not trainer.unit.data.loss.quadratic:
         raise ValueError("An exact path needs loss='squared': others are not piecewise linear in alpha")
+    if trainer.unit.network is not None:
+        raise ValueError("An exact path is not followed under monotonic_cst or convexity_cst; leave exact=False")
     path, status = follow_exactly(trainer, alpha_min)
     if status:
         reached = f"at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}"

@@ -179,8 +179,10 @@ def correlation_curves(
 ) -> tuple[list[CorrelationCurve], CorrelationCurve | None, float, float]:
     """Return the correlations of one input's features, those of the active ones, the largest of all inputs, and beta."""
     problem, data = training.problem, training.problem.data
+    if problem.network is not None:
+        raise ValueError("Correlations are not drawn for fits under a shape constraint, which does not bound them by beta")
     gap, lam = certified_point(training, model)
-    axis, dictionary, bound = data.axes[feature], problem.dictionaries[feature], float(problem.betas[feature])
+    axis, dictionary, bound = data.axes[feature], problem.units[feature], float(problem.betas[feature])
     lam = axis.scatter(lam)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     unit = beta / bound if bound else 1.0  # from canonical units

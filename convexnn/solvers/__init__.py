@@ -32,9 +32,11 @@ def choose(problem: Problem, solver: str) -> str:
     """Return the solver for a problem; an error where the named one cannot solve it."""
     able = ["coordinate_descent"]
     first = problem.dictionaries[0]
-    if isinstance(first, StepDictionary) or (isinstance(first, SplineDictionary) and first.spline_norm is not None):
+    if problem.network is not None:
+        first = next(atoms for atoms in problem.dictionaries if atoms.positive)
+    elif isinstance(first, StepDictionary) or (isinstance(first, SplineDictionary) and first.spline_norm is not None):
         able.append("additive")
-    if len(problem.dictionaries) == 1:
+    if len(problem.dictionaries) == 1 and problem.network is None:
         if first.homogeneous:
             # columns over all points are faster while these are few
             able.insert(first.points.size >= MANY, "segments")

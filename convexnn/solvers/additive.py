@@ -64,7 +64,7 @@ def _better(new: Gap, old: Gap) -> bool:
 
 def _begin(problem: Problem, start: Solution | None) -> tuple[Block, ...]:
     """Return zero functions, or ones with the kinks and jumps of ``start`` and values still to be found."""
-    parts = zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True)
+    parts = zip(problem.data.axes, problem.units, problem.betas, strict=True)
     blocks = tuple(kind_of(*part).begin() for part in parts)
     if start is None:
         return blocks
@@ -119,7 +119,7 @@ def _solution(problem: Problem, basis: Array, state: State, gap: Gap) -> Solutio
     root, fit = np.sqrt(problem.data.w), design_of(state.blocks).fitted(state.values)
     intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * (problem.data.y - fit))) / root)
     features, coef, splines = [], [], []
-    for j, (block, dictionary) in enumerate(zip(state.blocks, problem.dictionaries, strict=True)):
+    for j, (block, dictionary) in enumerate(zip(state.blocks, problem.units, strict=True)):
         rows, z, slope, spline = represent(block, dictionary)
         first = dictionary.points[:1]
         at_first = float(dictionary.evaluate(rows, first)[0] @ z) + slope * float(first[0])

@@ -25,10 +25,10 @@ BATCH = 30
 
 def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
     """Solve the Lasso of the features in use and the most violated ones; return what its solution has kinks at."""
-    used = [represent(block, dictionary)[:2] for block, dictionary in zip(state.blocks, problem.dictionaries, strict=True)]
+    used = [represent(block, dictionary)[:2] for block, dictionary in zip(state.blocks, problem.units, strict=True)]
     violated = price(problem, lam, limit=BATCH + sum(z.size for _, z in used), slack=1e-13).features
     blocks, features, z = [], [], []
-    parts = zip(state.blocks, problem.dictionaries, problem.betas, used, violated, strict=True)
+    parts = zip(state.blocks, problem.units, problem.betas, used, violated, strict=True)
     for block, dictionary, beta, (rows, coef), more in parts:
         known = {row.tobytes() for row in rows}
         fresh = _at_points(more, dictionary)
@@ -41,12 +41,12 @@ def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
     columns = block_diag(
         *(
             dictionary.evaluate(rows, dictionary.points[block.knots]) / beta
-            for block, dictionary, beta, rows in zip(blocks, problem.dictionaries, problem.betas, features, strict=True)
+            for block, dictionary, beta, rows in zip(blocks, problem.units, problem.betas, features, strict=True)
         )
     )
     gram = columns.T @ grown.gram @ columns
     found = solve_lasso(columns, gram, grown.target, np.concatenate(z), metric=grown.gram)
-    return _with_signs(grown.at(columns @ found), problem.dictionaries, features, found)
+    return _with_signs(grown.at(columns @ found), problem.units, features, found)
 
 
 def _breakpoints(features: Rows, dictionary: Dictionary) -> NDArray[np.int64]:

@@ -184,7 +184,7 @@ class Homotopy:
         lam = self.frame.root * residual
         known = {(j, row.tobytes()) for j, row in zip(support.inputs, support.rows, strict=True)}
         out = []
-        for j, (axis, dictionary) in enumerate(zip(self.unit.data.axes, self.unit.dictionaries, strict=True)):
+        for j, (axis, dictionary) in enumerate(zip(self.unit.data.axes, self.unit.units, strict=True)):
             rows = dictionary.tight(axis.scatter(lam), float(self.unit.betas[j]) * bound)
             out.append(rows[[(j, row.tobytes()) not in known for row in rows]] if len(rows) else rows)
         return tuple(out)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.canonical import Axis
-from convexnn.dictionaries.base import Dictionary, Rows
+from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Problem, evaluate_gap, feasible, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution
@@ -94,7 +94,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
 def _segments(problem: Problem, features: Rows) -> Segments:
     """Cut the points where a feature bends, and merge every segment into two points."""
     data, points = problem.data, problem.data.axes[0].points
-    bends = problem.dictionaries[0].pieces(features).breakpoints if len(features) else np.empty(0)
+    bends = problem.units[0].pieces(features).breakpoints if len(features) else np.empty(0)
     cuts = np.searchsorted(points, bends)
     starts = np.union1d(0, cuts[cuts < points.size])
     sizes = np.diff(np.append(starts, points.size))
@@ -136,7 +136,7 @@ def _certify(problem: Problem, segments: Segments, work: WorkingSet) -> tuple[Ga
 
 def _solution(gap: Gap, lam: Array, work: WorkingSet, segments: Segments, n_iter: int, status: str) -> Solution:
     work, merged = work.keep(work.z != 0.0), segments.problem
-    dictionary: Dictionary = merged.dictionaries[0]
+    dictionary = merged.units[0]
     coef, root, basis = work.z / merged.betas[0], work.frame.root, work.frame.basis
     rest = merged.data.y - dictionary.evaluate(work.features[0], segments.places) @ coef
     intercept, skip = merged.free_coefficients(basis @ (basis.T @ (root * rest)) / root)
