@@ -48,7 +48,8 @@ class ConvexNNAutoregressor(BaseConvexNN):
     calibration : float, default=0.3
         The last part of the training series, between 0 and 1, on which ``forecast`` measures its prediction intervals.
     depth, activation, architecture, width, negative_slope, skip_connection, alpha, loss, quantile, huber_delta, \
-dictionary, max_breakpoints, solver, tol, max_iter, warm_start, verbose, n_jobs, random_state : various
+dictionary, max_breakpoints, monotonic_cst, convexity_cst, solver, tol, \
+max_iter, warm_start, verbose, n_jobs, random_state : various
         As in :class:`ConvexNNRegressor`; all but ``lags`` by keyword. ``random_state`` is that of ``simulate`` too, if it is
         not given one.
 

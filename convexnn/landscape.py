@@ -318,7 +318,8 @@ def _dual_point(problem: Problem, columns: Array, weights: Array) -> tuple[Array
         lam = lam + np.linalg.lstsq(columns[:, used].T, off, rcond=RANK)[0]
         lam = lam - basis @ (basis.T @ lam)
     paired, penalty = float(lam @ columns @ weights), float(np.abs(weights).sum())
-    gap = evaluate_gap(problem, residual / root, penalty, lam=root * lam, paired=paired, limit=0)
+    fit = problem.data.y - residual / root
+    gap = evaluate_gap(problem, fit, penalty, lam=root * lam, paired=paired, limit=0)
     return lam / max(1.0, gap.violations.maximum), gap.gap
 
 
@@ -390,7 +391,7 @@ def _solution(problem: Problem, rows: tuple[Rows, ...], z: Array) -> Solution:
     target = root * problem.data.y
     residual = (target - basis @ (basis.T @ target) - columns @ z) / root
     penalty, paired = float(np.abs(z).sum()), float(lam @ columns @ z)
-    gap = evaluate_gap(problem, residual, penalty, lam=root * lam, paired=paired, limit=0)
+    gap = evaluate_gap(problem, problem.data.y - residual, penalty, lam=root * lam, paired=paired, limit=0)
     parts = np.split(z, np.cumsum([len(part) for part in rows])[:-1])
     kept = tuple(part[part_z != 0.0] for part, part_z in zip(rows, parts, strict=True))
     coef = tuple(p[p != 0.0] / beta for p, beta in zip(parts, problem.betas, strict=True))
