@@ -14,6 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN
+from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
+from convexnn._export.stored import PartsMixin
 from convexnn.certificate import Certificate
 from convexnn.losses import LOGISTIC, Loss
 from convexnn.training import Trainer
@@ -64,7 +66,7 @@ def _refuse_separated(X: np.ndarray, y: np.ndarray) -> None:
         )
 
 
-class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
+class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     """Neural network classification on one or a few inputs, trained to certified global optimality.
 
     A network, of any architecture of :class:`ConvexNNRegressor`, gives the log-odds f of a class; training minimises
@@ -162,6 +164,7 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
+    _part = LogOdds
     estimators_: list[LogOdds]
 
     def __init__(
@@ -258,6 +261,30 @@ class ConvexNNClassifier(ClassifierMixin, BaseEstimator):
         self.exact_ = all(machine.exact_ for machine in self.estimators_)
         self.n_neurons_ = sum(machine.n_neurons_ for machine in self.estimators_)
         self.n_iter_ = max(machine.n_iter_ for machine in self.estimators_)
+
+    def _stored_parameters(self):
+        weights = self.class_weight
+        own = {"class_weight": write_weights(weights)} if isinstance(weights, dict) else {}
+        return super()._stored_parameters() | own
+
+    @classmethod
+    def _read_parameters(cls, parameters):
+        weights = parameters["class_weight"]
+        own = {"class_weight": read_weights(weights)} if isinstance(weights, list) else {}
+        return super()._read_parameters(parameters) | own
+
+    def _extra_state(self):
+        return {"classes": write_labels(self.classes_)}
+
+    def _set_extra_state(self, state):
+        if state.keys() != {"classes"}:
+            raise ValueError("extra must hold the classes")
+        self.classes_ = read_labels(state["classes"])
+
+    def _check_stored(self):
+        super()._check_stored()
+        if len(self.estimators_) != len(self._positive(self.classes_)):
+            raise ValueError(f"{len(self.estimators_)} networks do not fit {len(self.classes_)} classes")
 
     def decision_function(self, X):
         """Return the log-odds of the classes.

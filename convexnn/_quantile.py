@@ -7,11 +7,13 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from convexnn._export.files import read_numbers
+from convexnn._export.stored import PartsMixin, configured
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.certificate import Certificate
 
 
-class ConvexNNQuantileRegressor(RegressorMixin, BaseEstimator):
+class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
     """Conditional quantiles of a target, a network with the pinball loss for each, trained to certified global optimality.
 
     Networks of different quantiles are trained apart, each with its own duality gap, and may cross where data are few. With
@@ -63,6 +65,8 @@ class ConvexNNQuantileRegressor(RegressorMixin, BaseEstimator):
         "crossing": [StrOptions({"sort", "allow"})],
     }
 
+    _part = ConvexNNRegressor
+
     def __init__(self, quantile=(0.1, 0.5, 0.9), *, estimator=None, crossing="sort"):
         self.quantile = quantile
         self.estimator = estimator
@@ -86,21 +90,54 @@ class ConvexNNQuantileRegressor(RegressorMixin, BaseEstimator):
         ConvexNNQuantileRegressor
             The fitted estimator itself.
         """
-        levels = np.asarray(self.quantile, dtype=np.float64)
-        # with 0 before and 1 after them all must rise
-        if levels.ndim != 1 or not levels.size or (np.diff(levels, prepend=0.0, append=1.0) <= 0.0).any():
-            raise ValueError(f"quantile must be rising numbers in (0, 1), got {self.quantile!r}")
+        levels = self._levels()
         validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         base = ConvexNNRegressor() if self.estimator is None else self.estimator
         parameters = {**base.get_params(deep=False), "loss": "pinball"}
         self.estimators_ = [
-            ConvexNNRegressor(**{**parameters, "quantile": float(level)}).fit(X, y, sample_weight=sample_weight)
-            for level in levels
+            ConvexNNRegressor(**{**parameters, "quantile": level}).fit(X, y, sample_weight=sample_weight)
+            for level in levels.tolist()
         ]
+        self._collect()
+        return self
+
+    def _levels(self):
+        """Return the quantiles; an error where they are not."""
+        levels = np.asarray(self.quantile, dtype=np.float64)
+        # with 0 before and 1 after them all must rise
+        if levels.ndim != 1 or not levels.size or (np.diff(levels, prepend=0.0, append=1.0) <= 0.0).any():
+            raise ValueError(f"quantile must be rising numbers in (0, 1), got {self.quantile!r}")
+        return levels
+
+    def _collect(self):
         self.dual_gap_ = np.array([network.dual_gap_ for network in self.estimators_])
         self.objective_ = np.array([network.objective_ for network in self.estimators_])
         self.converged_ = all(network.converged_ for network in self.estimators_)
-        return self
+
+    def _stored_parameters(self):
+        nested = None if self.estimator is None else self.estimator._stored_parameters()
+        return {"quantile": self._levels().tolist(), "estimator": nested, "crossing": self.crossing}
+
+    @classmethod
+    def _read_parameters(cls, parameters):
+        nested = parameters["estimator"]
+        if nested is not None and not isinstance(nested, dict):
+            raise ValueError("the estimator must be null or the parameters of a ConvexNNRegressor")
+        levels = tuple(read_numbers(parameters["quantile"], "quantile").tolist())
+        return parameters | {
+            "quantile": levels,
+            "estimator": None if nested is None else configured(ConvexNNRegressor, nested),
+        }
+
+    def _check_stored(self):
+        super()._check_stored()
+        found = [(network.loss, network.quantile) for network in self.estimators_]
+        levels = self._levels().tolist()
+        if found != [("pinball", level) for level in levels]:
+            raise ValueError(f"the networks are not those of the quantiles {levels}")
+        base = ConvexNNRegressor() if self.estimator is None else self.estimator
+        for network in self.estimators_:
+            base._check_described(network.network_)
 
     def predict(self, X):
         """Return the quantiles at X.

@@ -77,6 +77,21 @@ def test_fit_options(table, tmp_path, activation):
     np.testing.assert_array_equal(ConvexNNRegressor.from_json(path).predict(columns), model.predict(columns))
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [{"loss": "huber"}, {"loss": "huber", "huber_delta": 5.0}, {"loss": "absolute"}, {"loss": "pinball", "quantile": 0.9}],
+    ids=str,
+)
+def test_fit_losses(table, tmp_path, capsys, loss):
+    path = str(tmp_path / "m.json")
+    options = [word for name, value in loss.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    assert cli.main(["fit", table, "--x", "times", "--y", "accel", "--alpha", "0.5", *options, "--out", path]) == 0
+    model, loaded = ConvexNNRegressor(alpha=0.5, **loss).fit(X, Y), ConvexNNRegressor.from_json(path)
+    assert loaded.get_params() == model.get_params()
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert cli.main(["predict", path, table, "--out", str(tmp_path / "p.csv")]) == 0
+
+
 @pytest.mark.parametrize("name", ["pred.csv", "pred.csv.gz", None])
 def test_predict(table, fitted, tmp_path, capsys, name):
     capsys.readouterr()
@@ -166,6 +181,13 @@ def test_bad_files(tmp_path, capsys, name, raw, words):
         (["--x", "times", "--y", "accel", "--alpha", "-1"], ["alpha"]),
         (["--x", "times", "--y", "accel", "--alpha", "much"], ["alpha", "much"]),
         (["--x", "times", "--y", "accel", "--alpha", "nan"], ["alpha"]),
+        (["--x", "times", "--y", "accel", "--loss", "cubic"], ["loss", "cubic"]),
+        (["--x", "times", "--y", "accel", "--loss", "logistic"], ["loss", "logistic"]),
+        (["--x", "times", "--y", "accel", "--loss", "pinball", "--quantile", "1"], ["quantile"]),
+        (["--x", "times", "--y", "accel", "--loss", "pinball", "--quantile", "nan"], ["quantile"]),
+        (["--x", "times", "--y", "accel", "--quantile", "0.9"], ["--quantile is for --loss pinball only", "squared"]),
+        (["--x", "times", "--y", "accel", "--loss", "huber", "--huber-delta", "0"], ["huber_delta"]),
+        (["--x", "times", "--y", "accel", "--loss", "absolute", "--huber-delta", "1"], ["--huber-delta is for"]),
         (["--x", "times"], ["--y"]),
         (["--unknown"], ["fit --help"]),
     ],

@@ -27,6 +27,9 @@ def add(commands: Any) -> None:
     fit.add_argument("--y", required=True, metavar="COL", help="the target column")
     fit.add_argument("--weights", metavar="COL", help="a column of non-negative sample weights")
     add_network_options(fit)
+    fit.add_argument("--loss", default="squared", help="squared (default), huber, absolute or pinball")
+    fit.add_argument("--quantile", type=float, metavar="Q", help="what pinball estimates, in (0, 1) (default: 0.5)")
+    fit.add_argument("--huber-delta", type=float, metavar="D", help="residual where huber turns linear (default: 1.35)")
     fit.add_argument("--out", metavar="MODEL.json", help="write the fitted model here")
     fit.add_argument("--plot", metavar="FIT.png", help="draw data and fit here; needs one input and matplotlib")
     fit.set_defaults(run=_fit)
@@ -61,11 +64,22 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 def _fit_model(arguments: argparse.Namespace, X: Array, y: Array, weights: Array | None) -> Any:
     """Fit the estimator."""
-    model = ConvexNNRegressor(**network_options(arguments))
+    model = ConvexNNRegressor(**network_options(arguments), **_loss_options(arguments))
     with shown_warnings():
         model.fit(X, y, sample_weight=weights)
     model.feature_names_in_ = np.array(arguments.x, dtype=object)  # as if the columns had come in a frame
     return model
+
+
+def _loss_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the loss; an option of another loss would be ignored, and is refused."""
+    given = {"loss": arguments.loss}
+    for name, loss in (("quantile", "pinball"), ("huber_delta", "huber")):
+        value = getattr(arguments, name)
+        if value is not None and arguments.loss != loss:
+            raise CommandError(f"--{name.replace('_', '-')} is for --loss {loss} only, not {arguments.loss}")
+        given |= {} if value is None else {name: value}
+    return given
 
 
 def _write_fit(model: Any, arguments: argparse.Namespace, figure: Any) -> None:

@@ -13,7 +13,7 @@ from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
 from convexnn._cli._common import CommandError, check_outputs
 from convexnn._cli._tables import open_text, read_columns, write_rows
 from convexnn._export.files import read, replacing
-from convexnn._export.mixin import restore
+from convexnn._export.stored import restore
 
 # whose model files can be read here
 CLASSES = (ConvexNNRegressor, ConvexNNRegressorCV)

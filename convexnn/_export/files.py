@@ -69,18 +69,61 @@ class Content:
     model: Model
     extra: dict[str, Any]
 
+    @property
+    def n_inputs(self) -> int:
+        """The number of inputs."""
+        return self.model.network.n_features_in
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What the file of an estimator made of several holds, checked: as :class:`Content`, but parts in place of a model.
+
+    Attributes
+    ----------
+    estimator, parameters, feature_names, extra
+        As in :class:`Content`.
+    parts : list of Content
+        The parts, all with the same number of inputs; at least one.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    feature_names: list[str] | None
+    parts: list[Content]
+    extra: dict[str, Any]
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of inputs."""
+        return self.parts[0].n_inputs
+
 
 def write_text(estimator: Any) -> str:
     """Return the JSON text of a fitted estimator: linear in the number of units, one line."""
-    model: Model = estimator._model
-    network = model.network
+    return json.dumps(_content(estimator), allow_nan=False, separators=(",", ":"))
+
+
+def _content(estimator: Any) -> dict[str, Any]:
+    """Return what describes a fitted estimator: its network, or its parts, each described in the same way."""
     names = getattr(estimator, "feature_names_in_", None)
-    content = {
+    single = hasattr(estimator, "_model")
+    return {
         "format": FORMAT,
         "version": VERSION,
         "estimator": type(estimator).__name__,
-        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "parameters": estimator._stored_parameters(),
         "feature_names": None if names is None else [str(name) for name in names],
+        **(_fit_content(estimator) if single else {"parts": [_content(part) for part in estimator.estimators_]}),
+        "extra": estimator._extra_state(),
+    }
+
+
+def _fit_content(estimator: Any) -> dict[str, Any]:
+    """Return the fitted values and the model."""
+    model: Model = estimator._model
+    network = model.network
+    return {
         "fitted": {name: kind(getattr(estimator, name)) for name, kind in FITTED.items()},
         "offset": float(model.offset),
         "pieces": [{name: _numbers(getattr(f, name)) for name in PIECE_FIELDS} for f in model.pieces],
@@ -97,9 +140,7 @@ def write_text(estimator: Any) -> str:
         },
         "coef": _numbers(model.coef),
         "features": [[f.kind, f.input, f.breakpoints, f.signs, f.origins, f.sources] for f in model.features],
-        "extra": estimator._extra_state(),
     }
-    return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
 
 def write_file(text: str, path: str | os.PathLike[str]) -> None:
@@ -124,7 +165,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
-def read(source: str | os.PathLike[str]) -> Content:
+def read(source: str | os.PathLike[str]) -> Content | Ensemble:
     """Read a model from JSON text, which begins with "{", or from the file of that path."""
     is_text = isinstance(source, str) and source.lstrip()[:1] == "{"
     name = "the text" if is_text else os.fspath(source)
@@ -132,8 +173,11 @@ def read(source: str | os.PathLike[str]) -> Content:
         text = source if isinstance(source, str) and is_text else Path(source).read_text(encoding="utf-8")
         return _parse(json.loads(text, parse_constant=_refuse_constant))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{name} is not a valid convexnn model file: {reason}") from error
+        raise ValueError(f"{name} is not a valid convexnn model file: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _umask() -> int:
@@ -142,12 +186,14 @@ def _umask() -> int:
     return mask
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a parameter as JSON can hold it; what it cannot hold, such as a random state, as None."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, dict) and all(map(_is_text, value)):
+        return {name: plain(item) for name, item in value.items()}
     return value if isinstance(value, (bool, int, float, str)) else None
 
 
@@ -165,20 +211,51 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"it holds {name}")
 
 
-def _parse(content: Any) -> Content:
+def _parse(content: Any) -> Content | Ensemble:
     """Check the content of a model file and return it."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'it has no "format": "{FORMAT}"')
     if type(content.get("version")) is not int or content["version"] != VERSION:
         raise ValueError(f"its version is {content.get('version')!r}, this package reads version {VERSION}")
+    return _parse_ensemble(content) if "parts" in content else _parse_fit(content)
+
+
+def _parse_ensemble(content: dict[str, Any]) -> Ensemble:
+    parts = [_parse_part(part, f"parts[{i}]") for i, part in enumerate(_list(content["parts"], "parts"))]
+    if len({part.n_inputs for part in parts}) != 1:
+        raise ValueError(f"its {len(parts)} parts must have the same number of inputs")
+    return Ensemble(
+        estimator=_text(content["estimator"], "estimator"),
+        parameters=_object(content["parameters"], "parameters"),
+        feature_names=_parse_names(content["feature_names"], parts[0].n_inputs),
+        parts=parts,
+        extra=_object(content["extra"], "extra"),
+    )
+
+
+def _parse_part(part: Any, where: str) -> Content:
+    try:
+        parsed = _parse(part)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"{where}: {_reason(error)}") from error
+    if not isinstance(parsed, Content):
+        raise ValueError(f"{where} has parts of its own")
+    return parsed
+
+
+def _parse_names(names: Any, n_inputs: int) -> list[str] | None:
+    if names is not None and (len(_list(names, "feature_names")) != n_inputs or not all(_is_text(n) for n in names)):
+        raise ValueError(f"feature_names must be {n_inputs} names or null")
+    return names
+
+
+def _parse_fit(content: dict[str, Any]) -> Content:
     pieces = [_parse_piece(piece, f"pieces[{i}]") for i, piece in enumerate(_list(content["pieces"], "pieces"))]
-    names = content["feature_names"]
     if not pieces:
         raise ValueError("it has no inputs")
-    if names is not None and (len(_list(names, "feature_names")) != len(pieces) or not all(_is_text(n) for n in names)):
-        raise ValueError(f"feature_names must be {len(pieces)} names or null")
+    names = _parse_names(content["feature_names"], len(pieces))
     network = _parse_network(content["network"], len(pieces))
-    coef = _array(content["coef"], "coef", network.outer.size)
+    coef = read_numbers(content["coef"], "coef", network.outer.size)
     rows = _list(content["features"], "features")
     if len(rows) != coef.size:
         raise ValueError(f"features has {len(rows)} entries, expected {coef.size}")
@@ -207,10 +284,10 @@ def _parse_fitted(values: dict[str, Any]) -> dict[str, Any]:
 
 def _parse_piece(piece: Any, where: str) -> PiecewiseLinear:
     piece = _object(piece, where)
-    breakpoints = _array(piece["breakpoints"], f"{where}.breakpoints")
+    breakpoints = read_numbers(piece["breakpoints"], f"{where}.breakpoints")
     if (np.diff(breakpoints) <= 0).any():
         raise ValueError(f"{where}.breakpoints do not increase")
-    rest = (_array(piece[name], f"{where}.{name}", breakpoints.size + 1) for name in PIECE_FIELDS[1:])
+    rest = (read_numbers(piece[name], f"{where}.{name}", breakpoints.size + 1) for name in PIECE_FIELDS[1:])
     return PiecewiseLinear(breakpoints, *rest)
 
 
@@ -219,7 +296,7 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
     activation = _object(network, "network")["activation"]
     if activation not in ACTIVATIONS:
         raise ValueError(f"network.activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    outer = _array(network["outer"], "outer")
+    outer = read_numbers(network["outer"], "outer")
     inputs = _list(network["inputs"], "inputs")
     if len(inputs) != outer.size or not all(type(i) is int and 0 <= i < n_inputs for i in inputs):
         raise ValueError(f"inputs must hold {outer.size} numbers of inputs, 0 to {n_inputs - 1}")
@@ -242,7 +319,7 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
         Units(tuple(weights), tuple(biases)),
         outer,
         _number(network["intercept"], "intercept"),
-        None if skip is None else _array(skip, "skip_coef", n_inputs),
+        None if skip is None else read_numbers(skip, "skip_coef", n_inputs),
     )
 
 
@@ -256,7 +333,7 @@ def read_block(block: Any, where: str, expected: tuple[int | None, ...]) -> Arra
     if not fits:
         raise ValueError(f"{where} has shape {shape}, expected {['any' if e is None else e for e in expected]}")
     # a product of Python's integers cannot overflow, and nothing is allocated before the data are counted
-    return _array(block["data"], where, math.prod(shape)).reshape(shape)
+    return read_numbers(block["data"], where, math.prod(shape)).reshape(shape)
 
 
 def _parse_feature(row: Any, where: str, n_inputs: int) -> Feature:
@@ -271,18 +348,21 @@ def _parse_feature(row: Any, where: str, n_inputs: int) -> Feature:
         raise ValueError(f"{where}: origins must be {len(breakpoints)} texts")
     if len(_list(sources, f"{where}: sources")) != len(breakpoints):
         raise ValueError(f"{where}: sources must be {len(breakpoints)} lists of points")
-    places = _array(breakpoints, f"{where}: breakpoints").tolist()
-    points = tuple(tuple(_array(one, f"{where}: sources").tolist()) for one in sources)
+    places = read_numbers(breakpoints, f"{where}: breakpoints").tolist()
+    points = tuple(tuple(read_numbers(one, f"{where}: sources").tolist()) for one in sources)
     return Feature(_text(kind, f"{where}: kind"), which, tuple(places), tuple(signs), tuple(origins), points)
 
 
-def _array(values: Any, what: str, size: int | None = None) -> Array:
+def read_numbers(values: Any, what: str, size: int | None = None) -> Array:
     """Return a list of finite numbers as a read-only array."""
     values = _list(values, what)
     # bool is a kind of int in Python, and numpy would take text for numbers
     if not all(type(value) in (int, float) for value in values):
         raise ValueError(f"{what} must hold numbers only")
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{what} holds an integer that is too large") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{what} holds a number that is not finite")
     if size is not None and array.size != size:
@@ -292,7 +372,7 @@ def _array(values: Any, what: str, size: int | None = None) -> Array:
 
 
 def _number(value: Any, what: str) -> float:
-    return float(_array([value], what)[0])
+    return float(read_numbers([value], what)[0])
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from convexnn._export import files, formula, networks
+from convexnn._export import formula, networks
+from convexnn._export.stored import NetworkMixin
 from convexnn.model import Model
 from convexnn.piecewise import PiecewiseLinear
 
 
-class ExportMixin:
+class ExportMixin(NetworkMixin):
     """What an estimator with a fitted ``_model`` can be taken away as."""
 
     _model: Model
-    _training: Any
 
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)
@@ -209,116 +209,3 @@ class ExportMixin:
         names = self._names() or [f"x{j}" for j in range(self._model.network.n_features_in)]
         fitted = {name: repr(getattr(self, name)) for name in ("alpha_", "objective_", "dual_gap_", "exact_")}
         networks.to_onnx(self._model.network, path, dtype, {"inputs": ", ".join(names), **fitted})
-
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """Return the fitted estimator as JSON text, or write it to a file.
-
-        Parameters
-        ----------
-        path : str or path-like, default=None
-            The file; one that exists is replaced. By default the text is returned.
-
-        Returns
-        -------
-        str or None
-            The text, None where it is written.
-
-        Raises
-        ------
-        ValueError
-            If the fit holds a number that is not finite, which JSON has not.
-
-        See Also
-        --------
-        from_json : The way back.
-
-        Examples
-        --------
-        >>> from convexnn import ConvexNNRegressor
-        >>> text = ConvexNNRegressor(alpha=0).fit([[0], [1], [3]], [0, 0, 3]).to_json()
-        >>> ConvexNNRegressor.from_json(text).predict([[2.0]])
-        array([1.5])
-        """
-        check_is_fitted(self)
-        text = files.write_text(self)
-        if path is None:
-            return text
-        files.write_file(text, path)
-        return None
-
-    @classmethod
-    def from_json(cls, source: str | os.PathLike[str]) -> Any:
-        """Return the fitted estimator that wrote this JSON; nothing in it is executed.
-
-        Parameters
-        ----------
-        source : str or path-like
-            The text, which begins with "{", or the path of a file.
-
-        Returns
-        -------
-        estimator
-            Of this class, with the same parameters, attributes and predictions. It holds no training data: ``certify``
-            needs a new fit. A parameter that JSON cannot hold, such as a ``RandomState``, is None.
-
-        Raises
-        ------
-        ValueError
-            If it is not the whole and consistent text of a fitted estimator of this class and version; it says where.
-
-        See Also
-        --------
-        to_json : What it reads.
-
-        Examples
-        --------
-        >>> from convexnn import ConvexNNRegressor
-        >>> ConvexNNRegressor.from_json('{"format": "other"}')
-        Traceback (most recent call last):
-            ...
-        ValueError: the text is not a valid convexnn model file: it has no "format": "convexnn-model"
-        """
-        return restore(files.read(source), {cls.__name__: cls})
-
-    def _extra_state(self) -> dict[str, Any]:
-        """Return what a subclass needs beyond ``files.FITTED`` and the model, as JSON can hold it."""
-        return {}
-
-    def _set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take, and check, what ``_extra_state`` returned."""
-        if state:
-            raise ValueError(f"extra holds {', '.join(sorted(state))}, which {type(self).__name__} does not know")
-
-
-def restore(content: files.Content, classes: dict[str, type]) -> Any:
-    """Return the estimator, of one of these classes, that wrote a model file."""
-    if content.estimator not in classes:
-        raise ValueError(f"the file holds a fitted {content.estimator}, expected {' or '.join(classes)}")
-    cls: Any = classes[content.estimator]
-    known = cls._get_param_names()
-    if content.parameters.keys() != set(known):
-        odd = sorted(content.parameters.keys() ^ set(known))
-        raise ValueError(f"the parameters of the file and of {cls.__name__} differ in {', '.join(odd)}")
-    estimator = cls(**{
-        # JSON has lists only; the widths of a tree are a tuple
-        name: tuple(value) if name == "width" and isinstance(value, list) else value
-        for name, value in content.parameters.items()
-    })
-    estimator._validate_params()
-    network = content.model.network
-    # a cross-validated estimator has several candidates
-    described = (getattr(estimator, "activation", network.activation), getattr(estimator, "depth", network.depth))
-    if described != (network.activation, network.depth):
-        raise ValueError(
-            f"the parameters describe a {described[0]} network of depth {described[1]}, "
-            f"the weights are those of a {network.activation} network of depth {network.depth}"
-        )
-    estimator.n_features_in_ = network.n_features_in
-    if content.feature_names is not None:
-        estimator.feature_names_in_ = np.array(content.feature_names, dtype=object)
-    for name, value in content.fitted.items():
-        setattr(estimator, name, value)
-    estimator._model = content.model
-    estimator._training = None
-    estimator._set_extra_state(content.extra)
-    return estimator
