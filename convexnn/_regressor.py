@@ -62,11 +62,12 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
         at depth 2, without a skip connection; the certificate is that of the constrained problem.
     convexity_cst : array-like of int of shape (n_features,) or dict, default=None
         The same for convex (1) and concave (-1) fits; at depth 2 also with a skip connection.
-    solver : {"auto", "coordinate_descent", "segments", "spline", "stretches", "total_variation"}, default="auto"
+    solver : {"auto", "additive", "clipping", "coordinate_descent", "segments", "spline", "stretches", "total_variation"}, \
+default="auto"
         "coordinate_descent" works for all dictionaries, one feature after another, exactly; "segments" is the same on
-        merged data, for one input and piecewise-linear features; "spline" (ReLU, leaky ReLU, absolute value) and
-        "total_variation" (sign, threshold) are fast methods in function space for one input; "stretches" is for one input
-        and deep sign and threshold networks without a skip connection.
+        merged data, for one input and piecewise-linear features. In function space and fast are "spline" (ReLU, leaky ReLU,
+        absolute value) and "total_variation" (sign, threshold) for one input and "additive" for several, "stretches" for
+        deep sign and threshold networks, and "clipping" for these where units may switch everywhere.
     tol : float, default=1e-6
         The relative duality gap to reach.
     max_iter : int, default=1000

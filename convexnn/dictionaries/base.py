@@ -192,15 +192,19 @@ class StepDictionary(Dictionary):
 
 class SwitchDictionary(Dictionary):
     """A dictionary of features that are constant between few places, at most ``switches``; a row names the points before
-    these, in order, then -1.
+    these, in order, then -1. Features are ``low`` before their first place, and ``low`` + ``height`` after it; ``gaps`` are
+    the places allowed.
     """
 
     switches: int
+    low: float
+    height: float
+    gaps: NDArray[np.int64]
 
     @abstractmethod
     def level_starts(self, features: Rows) -> NDArray[np.int64]:
         """Return the first points of the stretches on which all these features are constant."""
 
     @abstractmethod
-    def over(self, points: Array) -> SwitchDictionary:
-        """Return the same dictionary over other points."""
+    def represent(self, levels: Array) -> tuple[Rows, Array]:
+        """Represent values at the points by features with one switch each: of least norm where only one is allowed."""

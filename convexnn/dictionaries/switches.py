@@ -55,6 +55,7 @@ class Switches(SwitchDictionary):
         self.points = np.ascontiguousarray(points, dtype=np.float64)
         self.widths = tuple(int(width) for width in widths)
         self.low = float(low)
+        self.height = 1.0 - self.low
         self.exact = candidates is None
         gaps = np.arange(self.points.size - 1)
         self.gaps = gaps if candidates is None else np.intersect1d(candidates, gaps)
@@ -122,7 +123,7 @@ class Switches(SwitchDictionary):
             level = np.zeros(starts.size, dtype=np.int64)
             level[cuts] = 1
             level = np.cumsum(level) % 2
-            correlation[k] = (1.0 - self.low) * np.sum(sums[level == 1])
+            correlation[k] = self.height * np.sum(sums[level == 1])
         order = np.argsort(-np.abs(correlation), kind="stable")
         maximum = float(np.abs(correlation[order[0]]))
         order = order[np.abs(correlation[order]) > max(bound, 0.0)][:limit]
@@ -153,7 +154,7 @@ class Switches(SwitchDictionary):
         best = int(np.argmax(value))
         places = [best]
         # A level difference of 1 - low is half of what the +-1 vectors of the tables score at low = 0.
-        if 0.5 * (1.0 - self.low) * value[best] > bound:
+        if 0.5 * self.height * value[best] > bound:
             places += [place for _, place in spread([value], 0.0, limit // 2) if place != best]
         found = [switches_through(place, left[place], level[place], *tables, budget) for place in places]
         rows = [self.gaps[ends[row[row >= 0]]] for row in found]
@@ -207,8 +208,12 @@ class Switches(SwitchDictionary):
         values = np.where(parity == 1, 1.0, self.low)
         return Pieces(steps, values, np.zeros(values.shape))
 
-    def over(self, points: Array) -> Switches:
-        return Switches(points, widths=self.widths, low=self.low)
+    def represent(self, levels: Array) -> tuple[Rows, Array]:
+        jumps = np.diff(levels)
+        places = np.flatnonzero(jumps)
+        features = np.full((places.size, self.switches), -1, dtype=np.int64)
+        features[:, 0] = places
+        return features, jumps[places] / self.height
 
     def level_starts(self, features: Rows) -> NDArray[np.int64]:
         return np.unique(np.concatenate(([0], features[features >= 0] + 1)))

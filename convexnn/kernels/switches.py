@@ -137,3 +137,43 @@ def merge_runs(sums, budget, first, last):
         current = -current
         r = after[r]
     return level
+
+
+@njit(cache=True, nogil=True)
+def priced_switches(sums, first, fall, closed):
+    """Return what patterns of zeros and ones that begin with 0 are worth: the best with each step up and down.
+
+    A pattern is worth the sum where it is one, minus ``fall`` for every step down, the one after the end included if
+    ``closed``. It steps between stretches, whose first groups are marked in ``first``, and anywhere inside one stretch. For
+    each boundary inside a stretch: the best of the patterns that rise there and of those that fall there.
+    """
+    groups = sums.size
+    low, high = np.zeros(groups), np.zeros(groups)
+    # what the best suffix after the stretch is worth, without steps inside stretches, after either level
+    after_low, after_high, total = 0.0, -fall if closed else 0.0, 0.0
+    for r in range(groups - 1, -1, -1):
+        if r == groups - 1 or first[r + 1]:
+            after_low, after_high = max(after_low, after_high + total), max(after_high + total, after_low - fall)
+            if r == groups - 1:
+                after_low, after_high = 0.0, -fall if closed else 0.0
+            total = 0.0
+            low[r], high[r] = after_low, sums[r] + after_high
+        else:
+            low[r] = max(low[r + 1], high[r + 1])
+            high[r] = sums[r] + max(high[r + 1], low[r + 1] - fall)
+        total += sums[r]
+    rises, falls = np.full(groups - 1, -np.inf), np.full(groups - 1, -np.inf)
+    before_low, before_high, total = 0.0, 0.0, 0.0
+    below, above = 0.0, 0.0
+    for r in range(groups - 1):
+        if first[r]:
+            before_low, before_high = max(before_low, before_high + total - fall), max(before_high + total, before_low)
+            total = 0.0
+            below, above = before_low, before_high + sums[r]
+        else:
+            below, above = max(below, above - fall), sums[r] + max(above, below)
+        total += sums[r]
+        if not first[r + 1]:
+            rises[r] = below + high[r + 1]
+            falls[r] = above - fall + low[r + 1]
+    return rises, falls

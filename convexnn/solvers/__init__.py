@@ -6,6 +6,7 @@ from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchD
 from convexnn.duality import Null, Problem, null_point
 from convexnn.solvers import (
     additive,
+    clipping,
     coordinate_descent,
     linear_program,
     proximal_newton,
@@ -18,6 +19,7 @@ from convexnn.solvers.solution import Solution
 
 SOLVERS = {
     "additive": additive.solve,
+    "clipping": clipping.solve,
     "coordinate_descent": coordinate_descent.solve,
     "segments": segments.solve,
     "spline": spline.solve,
@@ -44,8 +46,8 @@ def choose(problem: Problem, solver: str) -> str:
             able.append("spline")
         if isinstance(first, StepDictionary):
             able.append("total_variation")
-        if isinstance(first, SwitchDictionary) and not problem.skip:
-            able.append("stretches")
+        if isinstance(first, SwitchDictionary):
+            able += _of_switches(first, problem.skip)
     if solver == "auto":
         # the weights of a Newton step, of several inputs, may be of very different sizes: the reference stands them best
         return able[-1] if problem.data.loss.quadratic or len(problem.dictionaries) == 1 else able[0]
@@ -55,6 +57,18 @@ def choose(problem: Problem, solver: str) -> str:
             f"{first.kind!r}; use one of {able} or 'auto'"
         )
     return solver
+
+
+def _of_switches(dictionary: SwitchDictionary, skip: bool) -> list[str]:
+    """Return the solvers for units with a bounded number of switches, the best one last."""
+    able = []
+    if dictionary.switches == 1 and dictionary.exact:
+        able.append("total_variation")
+    if dictionary.switches > 1:
+        able.append("stretches")
+    if dictionary.switches == dictionary.gaps.size and not skip:
+        able.append("clipping")
+    return able
 
 
 def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: Solution | None = None) -> Solution:

@@ -1,8 +1,9 @@
-"""Column generation on stretches: one input, features that are constant between few places.
+"""One input, features that are constant between few places: the problem on stretches of neighbouring points, refined.
 
-A sum of such features is constant on stretches of neighbouring points, so that the data enter through the weight and the
-mean of each stretch only. The problem on the stretches found so far is small and is solved by coordinate descent;
-a sweep over all points then certifies the fit and names features whose switches cut the stretches further.
+A sum of such features is constant on stretches, so that the data enter through the weight and the mean of each stretch
+only, and over all features on the stretches the problem is a quadratic programme (``bounded_switches``). Its dual point,
+shared out over the points, certifies the fit against the features of all points and says where switches inside stretches
+would help: there they are cut.
 """
 
 from __future__ import annotations
@@ -12,92 +13,167 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.canonical import Axis
 from convexnn.dictionaries.base import Rows, SwitchDictionary
-from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.dictionaries.chains import layers, split
+from convexnn.duality import Problem, evaluate_gap, price, refit, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import coordinate_descent
+from convexnn.solvers.bounded_switches import SIGNS, Chains, Programme, Stretches, cleaned, minimise
 from convexnn.solvers.solution import Solution
+from convexnn.solvers.vertex import thinned
 
 Array = NDArray[np.float64]
-BATCH = 30
+Places = NDArray[np.int64]
+Thinning = tuple[Programme, Places, Array]
+INNER = 1e-12
+# entries of columns that the exact method may evaluate
+DENSE = 1_000_000
+FIRST = 0.5
 
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` sweeps over all points."""
     dictionary = problem.dictionaries[0]
     assert isinstance(dictionary, SwitchDictionary)
-    starts = np.zeros(1, np.int64) if start is None else dictionary.level_starts(start.features[0])
+    penalty = float(problem.betas[0]) / dictionary.height
+    places = np.concatenate(([0], dictionary.gaps + 1))  # where stretches may start
+    starts = _first_starts(problem, dictionary, places, start)
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
-    coarse, solution, inner = _coarsen(problem, dictionary, starts), None, 0.1
-    best: tuple[Gap, Solution] | None = None
+    best: tuple[Solution, Array, Thinning] | None = None
     for n_iter in range(1, max_iter + 1):
-        width = min(starts.size - 1, dictionary.switches)
-        warm = None if solution is None else replace(solution, features=(_to_cells(solution.features[0], starts, width),))
-        solution = coordinate_descent.solve(coarse, tol=max(inner, 0.1 * tol), max_iter=max_iter, start=warm, extra=0)
-        gap = _certify(problem, coarse, starts, solution)
-        solution = replace(solution, features=(_to_points(solution.features[0], starts, dictionary.switches),))
-        if best is None or gap.gap < best[0].gap:
-            best = gap, solution
-        reached = relative_gap(problem, best[0])
-        stop = report(problem.data, best[0].primal, reached, len(best[1].coef[0]))
-        if reached <= tol:
-            status = ""
+        programme = Programme(_merge(problem, starts), penalty, dictionary.switches)
+        point = minimise(programme, INNER)
+        lam, levels = _dual_point(problem, point, starts), cleaned(programme, point)
+        solution = certified(problem, *_units(dictionary, programme, starts, levels), lam=lam)
+        if best is None or solution.gap.gap < best[0].gap.gap:
+            best = solution, lam, (programme, starts, levels)
+        reached = relative_gap(problem, best[0].gap)
+        stop = report(problem.data, best[0].gap.primal, reached, best[0].coef[0].size)
+        if reached <= tol or stop:
+            status = INTERRUPTED if reached > tol else ""
             break
-        if stop:
-            status = INTERRUPTED
-            break
-        cut = np.union1d(starts, dictionary.level_starts(gap.violations.features[0]))
-        if cut.size == starts.size and inner <= 0.1 * tol:
+        sums, first = np.add.reduceat(lam, places), np.isin(places, starts, assume_unique=True)
+        cut = np.union1d(starts, places[1 + _cuts(programme, point, sums, first)])
+        if cut.size == starts.size:
+            if problem.data.y.size * best[0].coef[0].size <= DENSE:
+                return _finished(problem, best[0], tol, max_iter, n_iter)
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
             break
-        inner, starts = 0.1 * min(reached, inner), cut
-        coarse = _coarsen(problem, dictionary, starts)
+        starts = cut
     assert best is not None
-    gap, solution = best
-    return replace(solution, gap=gap, n_iter=n_iter, status=status, lam=None)
+    return replace(_with_fewer_units(problem, *best, tol), n_iter=n_iter, status=status)
 
 
-def _coarsen(problem: Problem, dictionary: SwitchDictionary, starts: NDArray[np.int64]) -> Problem:
-    """Return the problem on the stretches: rows merged like ties, and the same dictionary over their number."""
+def _finished(problem: Problem, best: Solution, tol: float, max_iter: int, n_iter: int) -> Solution:
+    """Let the exact active-set method go on where the interior point method is stopped by rounding."""
+    exact = coordinate_descent.solve(problem, tol=tol, max_iter=max_iter, start=best)
+    return replace(exact, n_iter=n_iter + exact.n_iter)
+
+
+def _with_fewer_units(problem: Problem, solution: Solution, lam: Array, last: Thinning, tol: float) -> Solution:
+    """Return the same fit with about as many units as it has steps, unless rounding makes it worse than ``tol``."""
+    dictionary, (programme, starts, levels) = problem.dictionaries[0], last
+    assert isinstance(dictionary, SwitchDictionary)
+    units = _units(dictionary, programme, starts, thinned(programme, levels))
+    # by the residuals, which show the least change of the fit
+    allowed = max(tol, relative_gap(problem, certified(problem, solution.features[0], solution.coef[0]).gap))
+    if relative_gap(problem, certified(problem, *units).gap) > allowed:
+        return solution
+    return certified(problem, *units, lam=lam)
+
+
+def certified(problem: Problem, rows: Rows, coef: Array, *, lam: Array | None = None) -> Solution:
+    """Refit the free directions beside these features and certify the fit, by the dual point ``lam`` if there is one."""
+    dictionary = problem.dictionaries[0]
+    assert isinstance(dictionary, SwitchDictionary)
+    steps = _superposed(dictionary, rows, coef)
+    fit = refit(problem, steps)
+    if lam is None:
+        lam = problem.data.w * (problem.data.y - fit)
+    cost = float(problem.betas[0] * np.abs(coef).sum())
+    gap = evaluate_gap(problem, fit, cost, lam=lam, paired=float(np.dot(lam, steps)), limit=0)
+    intercept, skip = problem.free_coefficients(fit - steps)
+    intercept -= dictionary.low * float(coef.sum())
+    return Solution((rows,), (coef,), intercept, skip, gap, 1)
+
+
+def _superposed(dictionary: SwitchDictionary, rows: Rows, coef: Array) -> Array:
+    """Return the sum of the features, less their low values, at the points: from its steps, without a matrix."""
+    unit, turn = np.nonzero(rows >= 0)
+    jumps = np.zeros(dictionary.points.size)
+    np.add.at(jumps, rows[unit, turn] + 1, coef[unit] * dictionary.height * (1.0 - 2.0 * (turn % 2)))
+    return np.cumsum(jumps)
+
+
+def _first_starts(problem: Problem, dictionary: SwitchDictionary, places: Places, start: Solution | None) -> Places:
+    """Return the stretches of the last fit, or of total-variation denoising with a penalty between those of K switches."""
+    from convexnn.kernels.total_variation import denoise
+
+    if start is not None and start.coef[0].size:
+        return dictionary.level_starts(start.features[0])
     data = problem.data
+    residual = data.y - refit(problem, np.zeros(data.y.size))
+    w = np.add.reduceat(data.w, places)
+    penalty = float(problem.betas[0]) / dictionary.height / dictionary.switches
+    steps = denoise(np.add.reduceat(data.w * residual, places) / w, w, FIRST * penalty)
+    if steps.min() < steps.max():
+        return places[np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))]
+    return dictionary.level_starts(price(problem, data.w * residual, limit=1).features[0])
+
+
+def _merge(problem: Problem, starts: Places) -> Stretches:
+    """Merge the points of stretches like ties."""
+    data, free = problem.data, problem.free_columns()
     w = np.add.reduceat(data.w, starts)
     y = np.add.reduceat(data.w * data.y, starts) / w
-    inside = data.y - np.repeat(y, np.diff(np.append(starts, data.y.size)))
-    constant = data.constant + 0.5 * float(np.dot(data.w * inside, inside))
-    points = np.arange(float(starts.size))
-    axis = Axis(points, points, None, 0.0, 1.0)
-    merged = replace(data, axes=(axis,), y=y, w=w, constant=constant)
-    return replace(problem, data=merged, dictionaries=(dictionary.over(points),))
+    means = np.add.reduceat(data.w[:, None] * free, starts) / w[:, None]
+    sizes = np.diff(np.append(starts, data.y.size))
+    inside = free - np.repeat(means, sizes, axis=0)
+    weighted = data.w[:, None] * inside
+    return Stretches(w, y, means, weighted.T @ inside, weighted.T @ (data.y - np.repeat(y, sizes)))
 
 
-def _certify(problem: Problem, coarse: Problem, starts: NDArray[np.int64], solution: Solution) -> Gap:
-    """Certify the fit on all points; the dual point of the stretches is shared out over their points."""
-    data, sizes = problem.data, np.diff(np.append(starts, problem.data.y.size))
-    values = coarse.dictionaries[0].evaluate(solution.features[0], coarse.dictionaries[0].points) @ solution.coef[0]
-    fit = values + solution.intercept
-    penalty = float(problem.betas[0] * np.abs(solution.coef[0]).sum())
-    assert solution.lam is not None
-    correction = solution.lam / coarse.data.w - (coarse.data.y - fit)
-    on_points = np.repeat(fit, sizes)
-    lam = data.w * (data.y - on_points + np.repeat(correction, sizes))
-    paired = float(np.dot(solution.lam, fit))
-    limit = BATCH + len(solution.coef[0])
-    return evaluate_gap(problem, on_points, penalty, lam=lam, paired=paired, limit=limit, slack=1e-13)
+def _dual_point(problem: Problem, point: Chains, starts: Places) -> Array:
+    """Return the weighted residuals at all points."""
+    steps = np.repeat(point.steps, np.diff(np.append(starts, problem.data.y.size)))
+    return problem.data.w * (problem.data.y - refit(problem, steps))
 
 
-def _to_cells(features: Rows, starts: NDArray[np.int64], width: int) -> Rows:
-    """Name switches by the stretch before them rather than by the point before them, ``width`` a row."""
-    return _widen(np.where(features >= 0, np.searchsorted(starts, features + 1) - 1, -1), width)
+def _units(
+    dictionary: SwitchDictionary, programme: Programme, starts: Places, levels: Array
+) -> tuple[Rows, Array]:
+    """Write the function as features of least norm."""
+    if dictionary.switches == dictionary.gaps.size:
+        return name_units(dictionary, starts, [(1.0, *layers(levels @ SIGNS))])
+    heights = programme.heights(levels)
+    parts = [(SIGNS[j], *split(levels[:, j], heights[j], dictionary.switches)) for j in range(2)]
+    return name_units(dictionary, starts, parts)
 
 
-def _to_points(features: Rows, starts: NDArray[np.int64], width: int) -> Rows:
-    """Name switches by the point before them, ``width`` a row."""
-    return _widen(np.where(features >= 0, starts[np.minimum(features + 1, starts.size - 1)] - 1, -1), width)
+def name_units(
+    dictionary: SwitchDictionary, starts: Places, parts: list[tuple[float, list[list[int]], list[float]]]
+) -> tuple[Rows, Array]:
+    """Return features and coefficients of signed parts of (rows, masses); units that begin high become their complement."""
+    found: dict[tuple[int, ...], float] = {}
+    for sign, rows, masses in parts:
+        for row, mass in zip(rows, masses, strict=True):
+            high = row[0] == 0
+            name = tuple(row[high:])
+            found[name] = found.get(name, 0.0) + (-sign if high else sign) * mass / dictionary.height
+    features = np.full((len(found), dictionary.switches), -1, dtype=np.int64)
+    for feature, name in zip(features, found, strict=True):
+        feature[: len(name)] = starts[list(name)] - 1
+    return features, np.array(list(found.values()))
 
 
-def _widen(features: Rows, width: int) -> Rows:
-    wide = np.full((len(features), width), -1)
-    common = min(width, features.shape[1])
-    wide[:, :common] = features[:, :common]
-    return wide
+def _cuts(programme: Programme, point: Chains, sums: Array, first: NDArray[np.bool_]) -> Places:
+    """Return the boundaries where switches are worth most, one for each run of those that are worth more than they cost."""
+    from convexnn.kernels.sweeps import excursions
+    from convexnn.kernels.switches import priced_switches
+
+    found = []
+    for sign, fall in zip(SIGNS, point.prices[4], strict=True):
+        cost = programme.penalty - programme.budget * fall
+        worth = priced_switches(sign * sums, first, fall, programme.last > 0.0)
+        found += [excursions(np.maximum(curve - cost, 0.0), 1e-13 * programme.penalty) for curve in worth]
+    return np.unique(np.concatenate(found))

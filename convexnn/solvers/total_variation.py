@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import StepDictionary
+from convexnn.dictionaries.base import StepDictionary, SwitchDictionary
 from convexnn.duality import Problem, evaluate_gap, relative_gap
 from convexnn.solvers.solution import Solution
 
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem exactly; ``max_iter`` bounds the passes over the data, one without a skip connection."""
     data, dictionary = problem.data, problem.dictionaries[0]
-    assert isinstance(dictionary, StepDictionary)
+    assert isinstance(dictionary, StepDictionary | SwitchDictionary)
     points, y, w = data.axes[0].points, data.y, data.w
     penalty = float(problem.betas[0]) / dictionary.height
     center = float(np.average(points, weights=w))
