@@ -76,7 +76,7 @@ def _with_fewer_units(problem: Problem, solution: Solution, lam: Array, last: Th
     assert isinstance(dictionary, SwitchDictionary)
     units = _units(dictionary, programme, starts, thinned(programme, levels))
     # by the residuals, which show the least change of the fit
-    allowed = max(tol, relative_gap(problem, certified(problem, solution.features[0], solution.coef[0]).gap))
+    allowed = max(tol, 2.0 * relative_gap(problem, certified(problem, solution.features[0], solution.coef[0]).gap))
     if relative_gap(problem, certified(problem, *units).gap) > allowed:
         return solution
     return certified(problem, *units, lam=lam)
