@@ -34,8 +34,9 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     level, status = 0, "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
         if gap is best_gap or _better(gap, best_gap):
-            # pivots are for problems where the other steps fail again and again
-            best, best_gap, best_lam, level = state, gap, lam, level if SHARES[level] is None else 0
+            if SHARES[level] is not None:  # pivots are for problems where the other steps fail again and again
+                level = 0 if gap is best_gap or _gained(gap, best_gap) else min(level + 1, len(SHARES) - 1)
+            best, best_gap, best_lam = state, gap, lam
         elif level + 1 < len(SHARES):
             level += 1
         else:
@@ -60,6 +61,11 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
 def _better(new: Gap, old: Gap) -> bool:
     """Return whether a fit is better: by its objective, or by its gap where the objectives are equal up to rounding."""
     return new.primal < old.primal or (new.gap < old.gap and new.primal <= old.primal * (1.0 + 1e-13))
+
+
+def _gained(new: Gap, old: Gap) -> bool:
+    """Return whether a better fit is so by a part of what was left to gain: steps of rounding size could go on for ever."""
+    return old.primal - new.primal > 0.01 * old.gap or new.gap < 0.9 * old.gap
 
 
 def _begin(problem: Problem, start: Solution | None) -> tuple[Block, ...]:
