@@ -61,6 +61,7 @@ ROWS = {
     "abs4": Row(4, "abs"),
     "abs4-data": Row(4, "abs", dictionary="data", exact=False),
     "abs5-data": Row(5, "abs", dictionary="data", exact=False),
+    "abs5": Row(5, "abs", exact=False),
     "symmetrized3": Row(3, "relu", "symmetrized"),
     "sign3-narrow": Row(3, "sign"),
     "sign3-parallel2": Row(3, "sign", "parallel", 2),
@@ -204,6 +205,8 @@ def _features(x, row):
         return _distinct(np.vstack([_library(x, row), *_midpoint_folds(x)]))
     if row.activation == "abs" and row.depth == 4 and row.dictionary != "data":
         return _exact_four(x, row)
+    if row.activation == "abs" and row.depth > 4 and row.dictionary != "data":
+        return _distinct(np.vstack([_library(x, row), _exact_four(x, row)]))
     return _library(x, row)
 
 
