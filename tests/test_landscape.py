@@ -13,7 +13,7 @@ from convexnn.landscape import alternating_signs, monotone_steps, optimal_set, t
 SHALLOW = {
     name: {"activation": name, "negative_slope": 0.2} for name in ("relu", "leaky_relu", "abs", "sign", "threshold")
 }
-OPTIONS = {**SHALLOW, **{name: row.options for name, row in ROWS.items() if name not in ("abs5-data", "leaky5")}}
+OPTIONS = {**SHALLOW, **{name: row.options for name, row in ROWS.items() if name not in ("abs5", "abs5-data", "leaky5")}}
 
 
 def _data(seed, n=8, n_features=1):
