@@ -56,7 +56,9 @@ class Trainer:
             return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
         def fit(trial: Problem, begin: Solution | None) -> Solution:
-            return solve(trial, solver=self.solver, tol=tol, max_iter=max_iter, start=begin)
+            # polishing changes the dictionary, and with it the solvers that are able
+            name = self.solver if trial is problem else choose(trial, "auto")
+            return solve(trial, solver=name, tol=tol, max_iter=max_iter, start=begin)
 
         # a start is in units, which under a shape constraint are not what is solved for
         solution = fit(problem, start if problem.network is None else None)

@@ -70,6 +70,8 @@ BAD_OPTIONS = [
     ("huber_delta", [0.0, -1.0, "wide"]),
     ("dictionary", ["all", None, 5]),
     ("max_breakpoints", [0, -3, 2.5, "few"]),
+    ("monotonic_cst", [1, 2.5, "rising"]),
+    ("convexity_cst", [-1, 0.5, "convex"]),
     ("solver", ["sgd", None, 1]),
     ("tol", [-1e-6, np.nan, "tight", None]),
     ("max_iter", [0, -1, 2.5, "many", None]),

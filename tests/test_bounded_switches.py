@@ -228,7 +228,8 @@ def test_clipping_and_stretches_agree(activation, candidates, rng):
     options = {"activation": activation, "architecture": "parallel", "width": 500, "max_breakpoints": candidates}
     clipped = ConvexNNRegressor(3, **options, tol=1e-10).fit(X, y, sample_weight=w)
     model = ConvexNNRegressor(3, **options, tol=1e-10, solver="stretches").fit(X, y, sample_weight=w)
-    assert (clipped.solver_, clipped.n_iter_) == ("clipping", 1)
+    assert clipped.solver_ == "clipping"
+    assert (clipped.n_iter_ == 1) == (candidates is None)  # thinned candidates are refined, and each round is a pass
     assert clipped.objective_ == pytest.approx(model.objective_, rel=1e-10)
     assert_allclose(clipped.predict(X), model.predict(X), atol=1e-8)
 

@@ -98,7 +98,7 @@ class FeatureDisplay:
     >>> model = ConvexNNRegressor(3, activation="abs", alpha=0.01).fit([[0], [1], [4]], [1, 0, 0])
     >>> display = FeatureDisplay.from_estimator(model)
     >>> [(arc.source, arc.mirror, arc.image) for arc in display.reflections]
-    [(0.0, 1.0, 2.0), (4.0, 1.0, -2.0)]
+    [(4.0, 0.0, -4.0), (4.0, 1.0, -2.0)]
     """
 
     ax_: Axes

@@ -28,7 +28,10 @@ Thinning = tuple[Programme, Places, Array]
 INNER = 1e-12
 # entries of columns that the exact method may evaluate
 DENSE = 1_000_000
+# of the penalty of one switch, for the stretches that a fit begins with: more of them than the optimum has
 FIRST = 0.5
+# of the sum of all coefficients
+NEGLIGIBLE = 1e-11
 
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
@@ -160,6 +163,9 @@ def name_units(
             high = row[0] == 0
             name = tuple(row[high:])
             found[name] = found.get(name, 0.0) + (-sign if high else sign) * mass / dictionary.height
+    # what rounding left of a unit is none
+    least = NEGLIGIBLE * sum(abs(z) for z in found.values())
+    found = {name: z for name, z in found.items() if abs(z) > least}
     features = np.full((len(found), dictionary.switches), -1, dtype=np.int64)
     for feature, name in zip(features, found, strict=True):
         feature[: len(name)] = starts[list(name)] - 1
