@@ -30,7 +30,7 @@ INNER = 1e-12
 DENSE = 1_000_000
 # of the penalty of one switch, for the stretches that a fit begins with: more of them than the optimum has
 FIRST = 0.5
-# of the sum of all coefficients
+# of the sum of all coefficients: a unit that is not tight and has no more is rounding
 NEGLIGIBLE = 1e-11
 
 
@@ -77,12 +77,17 @@ def _with_fewer_units(problem: Problem, solution: Solution, lam: Array, last: Th
     """Return the same fit with about as many units as it has steps, unless rounding makes it worse than ``tol``."""
     dictionary, (programme, starts, levels) = problem.dictionaries[0], last
     assert isinstance(dictionary, SwitchDictionary)
-    units = _units(dictionary, programme, starts, thinned(programme, levels))
+    rows, coef = _units(dictionary, programme, starts, thinned(programme, levels))
+    tails = np.append(np.cumsum(lam[::-1])[::-1], 0.0)
+    turns = np.where(rows >= 0, tails[rows + 1] * (1.0 - 2.0 * (np.arange(rows.shape[1]) % 2)), 0.0)
+    tight = np.abs(dictionary.height * turns.sum(axis=1)) >= (1.0 - 1e-6) * float(problem.betas[0])
+    kept = tight | (np.abs(coef) > NEGLIGIBLE * np.abs(coef).sum())
     # by the residuals, which show the least change of the fit
     allowed = max(tol, 2.0 * relative_gap(problem, certified(problem, solution.features[0], solution.coef[0]).gap))
-    if relative_gap(problem, certified(problem, *units).gap) > allowed:
-        return solution
-    return certified(problem, *units, lam=lam)
+    for units in ((rows[kept], coef[kept]), (rows, coef)):
+        if relative_gap(problem, certified(problem, *units).gap) <= allowed:
+            return certified(problem, *units, lam=lam)
+    return solution
 
 
 def certified(problem: Problem, rows: Rows, coef: Array, *, lam: Array | None = None) -> Solution:
@@ -163,9 +168,6 @@ def name_units(
             high = row[0] == 0
             name = tuple(row[high:])
             found[name] = found.get(name, 0.0) + (-sign if high else sign) * mass / dictionary.height
-    # what rounding left of a unit is none
-    least = NEGLIGIBLE * sum(abs(z) for z in found.values())
-    found = {name: z for name, z in found.items() if abs(z) > least}
     features = np.full((len(found), dictionary.switches), -1, dtype=np.int64)
     for feature, name in zip(features, found, strict=True):
         feature[: len(name)] = starts[list(name)] - 1
