@@ -79,10 +79,9 @@ def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
     dictionaries = tuple(build_dictionary(spec, axis.points) for axis in data.axes)
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
-    if all(shape.free for shape in spec.shapes):
-        return Problem(data, dictionaries, betas, spec.skip_connection)
     atoms = tuple(constrain(dictionary, shape) for dictionary, shape in zip(dictionaries, spec.shapes, strict=True))
-    return Problem(data, atoms, betas, spec.skip_connection, network=dictionaries)
+    network = dictionaries if any(part.positive for part in atoms) else None
+    return Problem(data, atoms, betas, spec.skip_connection, network=network)
 
 
 def null_solution(problem: Problem, null: Null) -> Solution:

@@ -217,6 +217,19 @@ def test_model_choice_and_path():
     assert_shape(ConvexNNRegressorCV(monotonic_cst=[1], alphas=5, cv=3).fit(X, y), X, 0, 1, 0)
 
 
+@pytest.mark.parametrize("name", ["relu", "abs", "narrow"])
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+@pytest.mark.parametrize("options", [{"monotonic_cst": [1, 0]}, {"convexity_cst": [-1, 0]}, {"monotonic_cst": [1, 1]}])
+def test_a_constant_input_has_no_shape(name, loss, options):
+    X, y, _ = data(5, 20, n_features=2)
+    X[:, 0] = 7.0
+    model = ConvexNNRegressor(**FITS[name], **options, loss=loss, alpha=0.01).fit(X, y)
+    assert model.certify().relative_gap <= 1e-6
+    alone = {key: value[:1] for key, value in options.items()}
+    fit = ConvexNNRegressor(**FITS[name], **alone, alpha=0.01).fit(X[:, :1], y).predict(X[:1, :1])
+    np.testing.assert_allclose(fit, y.mean(), rtol=1e-12)
+
+
 BAD = [
     ({"monotonic_cst": [1, 0]}, "monotonic_cst must have one entry for each of the 1 inputs"),
     ({"convexity_cst": [2]}, "convexity_cst must consist of -1, 0 and 1"),

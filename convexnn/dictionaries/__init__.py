@@ -41,8 +41,11 @@ def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.i
 
 
 def constrain(dictionary: Dictionary, shape: Shape) -> Atoms:
-    """Return what non-negative weights may combine under a shape constraint; the dictionary itself without one."""
-    if shape.free:
+    """Return what non-negative weights may combine under a shape constraint.
+
+    That is the dictionary itself without a constraint, and where there is but one point, which has no slopes.
+    """
+    if shape.free or dictionary.points.size == 1:
         return dictionary
     from convexnn.dictionaries.shapes import Shapes
 
