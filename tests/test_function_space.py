@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from convexnn import ConvexNNRegressor
+from convexnn.kernels.total_variation import denoise
 
 # (row, skip): every line of the table of norms in function space.
 LINES = {
@@ -89,3 +90,10 @@ def test_enough_switches_clip_the_data(activation, depth, rng):
     options = {"activation": activation, "architecture": "parallel", "width": 49, "tol": 1e-10}
     model = ConvexNNRegressor(depth, **options, alpha=alpha).fit(X, y)
     np.testing.assert_allclose(model.predict(X), np.clip(y, low, high), atol=1e-5)
+
+
+def test_denoising_stands_weights_of_very_different_sizes():
+    rng = np.random.default_rng(11)
+    for _ in range(2000):
+        y, w, penalty = rng.normal(size=5), 10.0 ** rng.uniform(-30, 0, 5), 10.0 ** rng.uniform(-30, 0)
+        assert np.isfinite(denoise(y, w, penalty)).all()

@@ -36,7 +36,7 @@ def denoise(y, w, penalty):
         weight += w[i]
         missing = w[i] * (here - corner[left])
         while missing > 0.0:
-            slope = rise[left] + weight
+            slope = max(rise[left] + weight, w[i])  # that much it is but for rounding
             step = slope * (corner[left + 1] - corner[left])
             if step >= missing or left + 1 == right:
                 corner[left] = corner[left] + missing / slope
@@ -45,7 +45,7 @@ def denoise(y, w, penalty):
             left += 1
         missing = w[i] * (corner[right] - here)
         while missing > 0.0:
-            slope = rise[right - 1] + weight
+            slope = max(rise[right - 1] + weight, w[i])
             step = slope * (corner[right] - corner[right - 1])
             if step >= missing or left + 1 == right:
                 corner[right] = corner[right] - missing / slope
@@ -55,7 +55,7 @@ def denoise(y, w, penalty):
         low[i], high[i] = corner[left], corner[right]
     missing = penalty
     while True:
-        slope = rise[left] + weight
+        slope = max(rise[left] + weight, w[n - 1])
         step = slope * (corner[left + 1] - corner[left])
         if step >= missing or left + 1 == right:
             high[n - 1] = corner[left] + missing / slope
