@@ -55,7 +55,7 @@ def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
 
     The primal value is that of the predictions. Dual points are their derivatives (for the squared loss: residuals) and the
     one that the solver ended with, which meets the active constraints to the last digits; any vector would do, so nothing of
-    the solver is trusted: both are made feasible and priced here.
+    the solver is trusted: both are made feasible and priced here. At alpha = 0 no dual point but zero is feasible.
     """
     problem, data = training.problem, training.problem.data
     predicted = _predictions(data, model)
@@ -64,6 +64,8 @@ def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
     points = [data.w * data.loss.dual(refit(problem, predicted), data.y)]
     if training.solution.lam is not None:
         points.append(training.solution.lam)
+    if training.alpha == 0.0:
+        points = [np.zeros(data.y.size)]
     points = [feasible(problem, lam) for lam in points]
     gaps = [evaluate_gap(problem, predicted, penalty, lam=lam, limit=0) for lam in points]
     return min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)

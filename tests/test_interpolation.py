@@ -61,3 +61,12 @@ def test_limit_of_small_alphas(activation):
     norms = [np.abs(coef).sum() for coef in path.coefs]
     assert norms[0] <= norms[1] * (1 + 1e-9) and norms[0] == pytest.approx(norms[1], rel=1e-4)
     np.testing.assert_allclose(path.predict(X)[:, 1], y, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+@each_row
+def test_certificate_of_the_objective(row, loss):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(9, 1)), rng.normal(size=9)
+    certificate = ConvexNNRegressor(alpha=0, loss=loss, **row.options).fit(X, y).certify()
+    assert certificate.relative_gap <= 1e-6 and abs(certificate.dual) <= 1e-20
