@@ -68,3 +68,13 @@ def test_deep(loss, name):
         check_fit(loss, DEEP[name], False, problem.data, fraction)
 
     check()
+
+
+@each_loss
+@pytest.mark.parametrize("name", DEEP)
+def test_constant_target_with_weights_of_very_different_sizes(loss, name):
+    rng = np.random.default_rng(493)
+    X, y, w = np.arange(40.0)[:, None], np.full(40, 3.0), 10.0 ** rng.uniform(-6, 6, 40)
+    model = ConvexNNRegressor(**DEEP[name], loss=loss, alpha=0.01).fit(X, y, sample_weight=w)
+    assert model.alpha_max_ == 0.0 and model.objective_ == 0.0
+    np.testing.assert_array_equal(model.predict(X), y)

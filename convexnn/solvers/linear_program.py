@@ -89,6 +89,8 @@ def null_point(problem: Problem) -> Null:
     features added as they are violated.
     """
     data = problem.data
+    if not data.y.any():
+        return Null(data.y, data.y, 0.0)  # there is nothing to explain
     columns, vertex = _columns(problem, _none(problem)), None
     fit, rows = np.zeros(data.y.size), _nearest(data.y, FEW)
     while vertex is None or _wrong_side(problem, vertex).any():
