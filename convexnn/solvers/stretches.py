@@ -102,7 +102,7 @@ def certified(problem: Problem, rows: Rows, coef: Array, *, lam: Array | None = 
     gap = evaluate_gap(problem, fit, cost, lam=lam, paired=float(np.dot(lam, steps)), limit=0)
     intercept, skip = problem.free_coefficients(fit - steps)
     intercept -= dictionary.low * float(coef.sum())
-    return Solution((rows,), (coef,), intercept, skip, gap, 1)
+    return Solution((rows,), (coef,), intercept, skip, gap, 1, lam=lam)
 
 
 def _superposed(dictionary: SwitchDictionary, rows: Rows, coef: Array) -> Array:
