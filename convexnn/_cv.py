@@ -231,6 +231,10 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         y = y.astype(np.float64, copy=False)
+        shapes = self._shapes()  # the rows that templates see have no names
+        for template in templates:
+            template.monotonic_cst = [shape.monotonic for shape in shapes]
+            template.convexity_cst = [shape.convexity for shape in shapes]
         w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None

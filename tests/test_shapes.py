@@ -207,6 +207,14 @@ def test_names_of_inputs():
     )
 
 
+def test_names_of_inputs_in_cross_validation():
+    X, y, _ = data(3, 40, n_features=2)
+    frame = pd.DataFrame(X, columns=["dose", "age"])
+    named = ConvexNNRegressorCV(monotonic_cst={"age": -1}, alphas=3, cv=3).fit(frame, y)
+    listed = ConvexNNRegressorCV(monotonic_cst=[0, -1], alphas=3, cv=3).fit(X, y)
+    np.testing.assert_array_equal(named.predict(frame), listed.predict(X))
+
+
 def test_model_choice_and_path():
     X, y, _ = data(4, 60)
     grid = GridSearchCV(ConvexNNRegressor(alpha=0.05), {"monotonic_cst": [None, [1]], "depth": [2, 3]}, cv=3).fit(X, y)
