@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from numbers import Integral, Real
@@ -27,6 +28,18 @@ from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
 from convexnn.training import Trainer, Training, prepare
 from convexnn.validation import read_constraint
+
+
+@contextmanager
+def unchanged_by_failure(estimator):
+    """Give an estimator the attributes back that it had, where what is done in this context fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except Exception:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class _FromModel:

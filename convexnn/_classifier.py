@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN
+from convexnn._base import BaseConvexNN, unchanged_by_failure
 from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
 from convexnn._export.stored import PartsMixin
 from convexnn.certificate import Certificate
@@ -224,28 +224,29 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
         ConvexNNClassifier
             The fitted estimator itself.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        classes, y = np.unique(y, return_inverse=True)
-        w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        w = w * compute_sample_weight(self.class_weight, classes[y])
-        if not w.any():
-            raise ValueError("All values of `sample_weight` are zero.")
-        weight = np.bincount(y, w)
-        if classes.size < 2 or np.count_nonzero(weight) < 2:
-            found = classes[weight > 0.0].tolist()
-            raise ValueError(f"ConvexNNClassifier needs rows of two classes, of positive weight; got one class: {found}")
-        if (weight == 0.0).any() and classes.size > 2:
-            raise ValueError(f"All rows of the classes {classes[weight == 0.0].tolist()} have weight zero")
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
-        again = self.warm_start and np.array_equal(getattr(self, "classes_", np.empty(0)), classes)
-        machines: list[LogOdds] = self.estimators_ if again else [LogOdds() for _ in self._positive(classes)]
-        kept = w > 0.0
-        X, y, w = X[kept], y[kept], w[kept]
-        self.classes_, self.estimators_ = classes, machines
-        for k, machine in zip(self._positive(classes), machines, strict=True):
-            machine.set_params(**parameters).fit(X, (y == k).astype(np.float64), w)
-        self._collect()
+        with unchanged_by_failure(self):
+            X, y = validate_data(self, X, y, dtype=np.float64)
+            check_classification_targets(y)
+            classes, y = np.unique(y, return_inverse=True)
+            w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            w = w * compute_sample_weight(self.class_weight, classes[y])
+            if not w.any():
+                raise ValueError("All values of `sample_weight` are zero.")
+            weight = np.bincount(y, w)
+            if classes.size < 2 or np.count_nonzero(weight) < 2:
+                found = classes[weight > 0.0].tolist()
+                raise ValueError(f"ConvexNNClassifier needs rows of two classes, of positive weight; got one class: {found}")
+            if (weight == 0.0).any() and classes.size > 2:
+                raise ValueError(f"All rows of the classes {classes[weight == 0.0].tolist()} have weight zero")
+            parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
+            again = self.warm_start and np.array_equal(getattr(self, "classes_", np.empty(0)), classes)
+            machines: list[LogOdds] = self.estimators_ if again else [LogOdds() for _ in self._positive(classes)]
+            kept = w > 0.0
+            X, y, w = X[kept], y[kept], w[kept]
+            self.classes_, self.estimators_ = classes, machines
+            for k, machine in zip(self._positive(classes), machines, strict=True):
+                machine.set_params(**parameters).fit(X, (y == k).astype(np.float64), w)
+            self._collect()
         return self
 
     @staticmethod

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN
+from convexnn._base import BaseConvexNN, unchanged_by_failure
 from convexnn._export.files import read_block, write_block
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
@@ -227,42 +227,43 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         ConvexNNRegressorCV
             The fitted estimator itself.
         """
-        templates = self._templates()
-        given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        y = y.astype(np.float64, copy=False)
-        shapes = self._shapes()  # the rows that templates see have no names
-        for template in templates:
-            template.monotonic_cst = [shape.monotonic for shape in shapes]
-            template.convexity_cst = [shape.convexity for shape in shapes]
-        w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
-        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
-        routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None
-        splits = self._splitter().split(X, y, **({} if routed is None else routed.splitter.split))
-        candidates = []
-        for template in templates:
-            trainer = template._trainer(X, y, w)
-            grid = geometric_alphas(trainer.alpha_max, int(self.alphas), self.eps) if given is None else given
-            candidates.append((template, trainer, grid))
-        folds = [Fold(X, y, w, train, test, scorer) for train, test in splits]
-        folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
-        if not folds:
-            raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
-        jobs = (delayed(_validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
-        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
-        results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
-        mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
-        self._choose(templates, [grid for *_, grid in candidates], mse, score, [fold.weight for fold in folds])
-        if gaps.max() > self.tol:
-            warnings.warn(
-                f"The relative duality gap was more than tol={self.tol:g} in {np.count_nonzero(gaps > self.tol)} of "
-                f"{gaps.size} fits to the folds, at most {gaps.max():.3g}: raise max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        trainer = candidates[self._chosen][1]
-        training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
-        self._keep(training, build_model(training.problem, training.solution, training.spec))
+        with unchanged_by_failure(self):
+            templates = self._templates()
+            given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
+            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+            y = y.astype(np.float64, copy=False)
+            shapes = self._shapes()  # the rows that templates see have no names
+            for template in templates:
+                template.monotonic_cst = [shape.monotonic for shape in shapes]
+                template.convexity_cst = [shape.convexity for shape in shapes]
+            w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+            scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None
+            splits = self._splitter().split(X, y, **({} if routed is None else routed.splitter.split))
+            candidates = []
+            for template in templates:
+                trainer = template._trainer(X, y, w)
+                grid = geometric_alphas(trainer.alpha_max, int(self.alphas), self.eps) if given is None else given
+                candidates.append((template, trainer, grid))
+            folds = [Fold(X, y, w, train, test, scorer) for train, test in splits]
+            folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
+            if not folds:
+                raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
+            jobs = (delayed(_validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
+            parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+            results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
+            mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
+            self._choose(templates, [grid for *_, grid in candidates], mse, score, [fold.weight for fold in folds])
+            if gaps.max() > self.tol:
+                warnings.warn(
+                    f"The relative duality gap was more than tol={self.tol:g} in {np.count_nonzero(gaps > self.tol)} of "
+                    f"{gaps.size} fits to the folds, at most {gaps.max():.3g}: raise max_iter or tol.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+            trainer = candidates[self._chosen][1]
+            training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
+            self._keep(training, build_model(training.problem, training.solution, training.spec))
         return self
 
     def _templates(self) -> list[ConvexNNRegressor]:

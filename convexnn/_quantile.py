@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from convexnn._base import unchanged_by_failure
 from convexnn._export.files import read_numbers
 from convexnn._export.stored import PartsMixin, configured
 from convexnn._regressor import ConvexNNRegressor
@@ -90,15 +91,16 @@ class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
         ConvexNNQuantileRegressor
             The fitted estimator itself.
         """
-        levels = self._levels()
-        validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        base = ConvexNNRegressor() if self.estimator is None else self.estimator
-        parameters = {**base.get_params(deep=False), "loss": "pinball"}
-        self.estimators_ = [
-            ConvexNNRegressor(**{**parameters, "quantile": level}).fit(X, y, sample_weight=sample_weight)
-            for level in levels.tolist()
-        ]
-        self._collect()
+        with unchanged_by_failure(self):
+            levels = self._levels()
+            validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+            base = ConvexNNRegressor() if self.estimator is None else self.estimator
+            parameters = {**base.get_params(deep=False), "loss": "pinball"}
+            self.estimators_ = [
+                ConvexNNRegressor(**{**parameters, "quantile": level}).fit(X, y, sample_weight=sample_weight)
+                for level in levels.tolist()
+            ]
+            self._collect()
         return self
 
     def _levels(self):

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN
+from convexnn._base import BaseConvexNN, unchanged_by_failure
 from convexnn.solvers import solve_null
 from convexnn.training import make_problem
 
@@ -169,8 +169,9 @@ default="auto"
         ConvexNNRegressor
             The fitted estimator itself.
         """
-        spec = self._architecture()
-        self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
+        with unchanged_by_failure(self):
+            spec = self._architecture()
+            self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
         return self
 
     def predict(self, X):

@@ -6,9 +6,16 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from convexnn import ConvexNNRegressor, alpha_max
+from convexnn import (
+    ConvexNNClassifier,
+    ConvexNNQuantileRegressor,
+    ConvexNNRegressor,
+    ConvexNNRegressorCV,
+    alpha_max,
+)
 
 X = np.array([[0.0], [2.0], [6.0], [7.0]])
 Y = np.array([0.0, 0.0, 3.0, 7.0])
@@ -159,3 +166,25 @@ def test_no_warning_when_converged(activation):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ConvexNNRegressor(activation=activation).fit(X, Y).converged_
+
+
+ESTIMATORS = [
+    ConvexNNRegressor(),
+    ConvexNNRegressorCV(alphas=3, cv=2),
+    ConvexNNClassifier(),
+    ConvexNNQuantileRegressor([0.5]),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+def test_a_fit_that_fails_leaves_the_last_one(estimator):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 1)), rng.integers(0, 2, 40)
+    model = clone(estimator).fit(X, y)
+    before, names = model.predict(X), set(vars(model))
+    wide = np.column_stack([X, X])
+    for bad in ((wide, y, -np.ones(40)), (wide, np.full(40, np.nan), None)):
+        with pytest.raises(ValueError, match=r"sample_weight|NaN"):
+            model.fit(bad[0], bad[1], sample_weight=bad[2])
+    np.testing.assert_array_equal(model.predict(X), before)
+    assert set(vars(model)) == names
