@@ -256,3 +256,10 @@ def test_grid_search_over_depth(rng):
     search = GridSearchCV(ConvexNNRegressor(), grid, cv=3, n_jobs=2, error_score="raise").fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all() and search.best_score_ > 0.8
     assert search.best_estimator_.converged_
+
+
+def test_summary_names_what_breakpoints_are():
+    X, y = [[0.0], [1.0], [3.0], [7.0]], [0.0, 2.0, -1.0, 0.5]
+    lines = ConvexNNRegressor(depth=3, activation="abs", alpha=1e-3).fit(X, y).summary().splitlines()
+    assert any(line.endswith("reflection of x0 at -1 (reflection of 3 across 1), 1, 3") for line in lines)
+    assert any(line.endswith("reflection of x0 at 0, 1.5 (midpoint of 0 and 3), 3") for line in lines)
