@@ -28,6 +28,15 @@ KINDS = [
 kinds = pytest.mark.parametrize("options", KINDS, ids=str)
 
 
+@pytest.fixture(autouse=True)
+def python_handles_interrupts():
+    """Give Ctrl-C its meaning in Python, which a shell's background job does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+
 @kinds
 def test_one_line_a_round(capsys, options):
     model = ConvexNNRegressor(verbose=1, **options).fit(X[::4], Y[::4])
