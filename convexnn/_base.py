@@ -42,6 +42,11 @@ def unchanged_by_failure(estimator):
         raise
 
 
+def _constrains(cst) -> int:
+    """Return 1 if an argument for shape constraints asks for any, else 0."""
+    return 0 if cst is None else int(np.any(list(cst.values()) if isinstance(cst, dict) else cst))
+
+
 class _FromModel:
     """A fitted attribute that is read off the model: most of them are never looked at."""
 
@@ -180,8 +185,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
         The inputs are not known yet: its one shape only says what kinds of constraints there are.
         """
-        given = (self.monotonic_cst, self.convexity_cst)
-        kinds = [int(bool(np.any(list(cst.values()) if isinstance(cst, dict) else cst))) for cst in given]
+        kinds = [_constrains(cst) for cst in (self.monotonic_cst, self.convexity_cst)]
         if any(kinds) and not self._loss().smooth:
             raise ValueError("monotonic_cst and convexity_cst need a smooth loss, 'squared' or 'huber'")
         return Architecture(

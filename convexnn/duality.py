@@ -270,8 +270,8 @@ def null_point(problem: Problem) -> Null:
 def _null_of_squares(problem: Problem) -> Null:
     """Return the null fit of the squared loss, with few arrays of the size of the data at a time."""
     data = problem.data
-    directions: list[tuple[Array, float]] = []
-    for column in (np.broadcast_to(1.0, data.y.size), *(axis.gather(axis.points) for axis in data.axes if problem.skip)):
+    directions: list[tuple[Array | float, float]] = [(1.0, float(data.w.sum()))]
+    for column in (axis.gather(axis.points) for axis in data.axes if problem.skip):
         free = _orthogonal(column, data.w, directions)
         size = _weighted(data.w, free, free)
         # inputs may be constant or depend on each other: keep what has rank
@@ -285,12 +285,13 @@ def _null_of_squares(problem: Problem) -> Null:
     return Null(fit, residual, float(price(problem, residual, limit=0).maximum))
 
 
-def _orthogonal(vector: Array, w: Array, directions: list[tuple[Array, float]]) -> Array:
+def _orthogonal(vector: Array, w: Array, directions: list[tuple[Array | float, float]]) -> Array:
     """Return the vector without its components, twice, so that rounding leaves none."""
-    vector = vector.copy() if directions else vector
+    vector = vector.copy()
     for _ in range(2):
         for free, size in directions:
-            vector -= (_weighted(w, free, vector) / size) * free
+            inner = float(np.dot(w, vector)) if isinstance(free, float) else _weighted(w, free, vector)
+            vector -= (inner / size) * free
     return vector
 
 

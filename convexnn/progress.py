@@ -82,14 +82,14 @@ def watching(data: CanonicalData, verbose: int = 0) -> Iterator[Watch]:
     token = _watch.set(watch)
     # only the main thread may catch signals, and a handler of someone else's stays
     catch = threading.current_thread() is threading.main_thread()
-    catch = catch and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def stop(*_: Any) -> None:
         watch.interrupt.pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    if catch:
-        signal.signal(signal.SIGINT, stop)
+    if catch and (before := signal.signal(signal.SIGINT, stop)) is not signal.default_int_handler:
+        signal.signal(signal.SIGINT, before)
+        catch = False
     try:
         yield watch
     finally:

@@ -30,17 +30,12 @@ class Training:
 
 @dataclass(frozen=True)
 class Trainer:
-    """A problem ready to be solved at any alpha: its form at alpha = 1, the best network without units, and the solver."""
+    """A problem ready to be solved at any alpha: its form at alpha = 1, the critical alpha, and the solver."""
 
     unit: Problem
     spec: Architecture
-    null: Null
+    alpha_max: float
     solver: str
-
-    @property
-    def alpha_max(self) -> float:
-        """The critical alpha."""
-        return self.null.ratio
 
     def train(self, alpha: float, *, tol: float, max_iter: int, start: Solution | None = None) -> Training:
         """Solve at ``alpha``; ``start`` is a solution at another alpha."""
@@ -52,7 +47,8 @@ class Trainer:
             return Training(self.unit, interpolate(self.unit), self.spec, alpha, self.alpha_max, "interpolation")
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         if alpha >= self.alpha_max:
-            solution = in_units(problem, null_solution(problem, self.null))
+            # found again: kept from before, it would be beside every other fit, as long as the data
+            solution = in_units(problem, null_solution(problem, solve_null(self.unit)))
             return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
 
         def fit(trial: Problem, begin: Solution | None) -> Solution:
@@ -72,7 +68,7 @@ def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
     """Do what does not depend on alpha."""
     unit = make_problem(data, spec)
     solver = choose(unit, solver)
-    return Trainer(unit, spec, solve_null(unit), solver)
+    return Trainer(unit, spec, solve_null(unit).ratio, solver)
 
 
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:

@@ -41,15 +41,16 @@ class Ramps(SplineDictionary):
 
         sums, shifts = self._curves(lam)
         turn = 1.0 - self.slope
-        extremes = np.array([sums.min(), sums.max()]) if sums.size else np.zeros(1)
-        maximum = max(float(np.abs(turn * extremes + shift).max()) for shift in shifts.values())
-        rows, correlations = [np.empty((0, 2), np.int64)], [np.empty(0)]
-        if maximum > bound and limit > 0:
-            for direction, shift in shifts.items():
-                curve = turn * sums + shift
-                found = excursions(curve, bound)
-                rows.append(np.column_stack((found, np.full(found.size, direction))))
-                correlations.append(curve[found])
+        extremes = (turn * float(sums.min()), turn * float(sums.max())) if sums.size else (0.0,)
+        maximum = max(abs(extreme + shift) for shift in shifts.values() for extreme in extremes)
+        if maximum <= bound or limit == 0:
+            return Priced(maximum, np.empty((0, 2), np.int64), np.empty(0))
+        rows, correlations = [], []
+        for direction, shift in shifts.items():
+            curve = turn * sums + shift
+            found = excursions(curve, bound)
+            rows.append(np.column_stack((found, np.full(found.size, direction))))
+            correlations.append(curve[found])
         return most_violated(maximum, np.concatenate(rows), np.concatenate(correlations), limit)
 
     def tight(self, lam: Array, bound: float) -> Rows:
@@ -75,7 +76,7 @@ class Ramps(SplineDictionary):
 
         sums = ramp_sums(self.points, lam)
         # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
-        total = sums[0]
+        total = float(sums[0])
         shifts = {1: self.slope * total} if self.one_sided else {1: self.slope * total, -1: -total}
         # on the data a ramp from the last point down is one from the first point up, which alone is offered: without the
         # choice two networks, different outside the data, would be equally good

@@ -89,16 +89,18 @@ def segment_sums(x, y, w, table, left, right):
 
 
 @njit(cache=True, nogil=True)
-def price_segments(x, y, w, table, knots, signs, values, forces, tied_left, tied_right, low, high, found, sides, peaks):
+def price_segments(
+    x, y, w, table, knots, signs, values, slopes, forces, tied_left, tied_right, low, high, found, sides, peaks
+):
     """Sweep F over all points, segment by segment, anchored at the knots, where it is known: see :func:`fit_knots`.
 
     One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
     Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error,
-    mismatch). The mismatch is the weighted square of what the dual point differs from the residuals: rounding, at the knots
-    only.
+    mismatch, variation of the slopes). The mismatch is the weighted square of what the dual point differs from the
+    residuals: rounding, at the knots only.
     """
     count = 0
-    squares = mismatch = before = first = f = 0.0
+    squares = mismatch = before = first = f = turns = 0.0
     least, greatest = low, high
     size = knots.size
     right_force = forces[2]
@@ -108,6 +110,7 @@ def price_segments(x, y, w, table, knots, signs, values, forces, tied_left, tied
         start, value = x[left], values[k]
         length = x[right] - start
         slope = (values[k + 1] - value) / length
+        turns += abs(slopes[k] - slopes[k - 1]) if k > 0 else 0.0
         moment = total = 0.0
         i = left + 1
         while i < right:
@@ -190,4 +193,4 @@ def price_segments(x, y, w, table, knots, signs, values, forces, tied_left, tied
     squares += at_knot * at_knot / w[knots[-1]]
     jump = -before - at_knot
     mismatch += jump * jump / w[knots[-1]]
-    return count, least, greatest, first, f, squares, mismatch
+    return count, least, greatest, first, f, squares, mismatch, turns

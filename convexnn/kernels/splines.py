@@ -80,10 +80,23 @@ def crossing(signs, slopes, aim, k, flat):
 
 
 @njit(cache=True, nogil=True)
+def crossings(signs, slopes, aim, flat):
+    """Return the times at which kinks cross zero on the way from ``slopes`` to ``aim``, in the order of the knots."""
+    times = np.empty(signs.size)
+    count = 0
+    for k in range(signs.size):
+        time = crossing(signs, slopes, aim, k, flat)
+        if time < np.inf:
+            times[count] = time
+            count += 1
+    return times[:count]
+
+
+@njit(cache=True, nogil=True)
 def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, reach, to_sums):
     """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
 
-    Knots, signs and values change in place, and ``to_sums`` takes the new sums: those of segments beside a knot that
+    Knots, signs, values and slopes change in place, and ``to_sums`` takes the new sums: those of segments beside a knot that
     goes are merged. Returns the number of kinks dropped, of knots left, and of long segments.
     """
     size = knots.size
@@ -125,6 +138,7 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
             to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
             to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
             to_row += 1
+        slopes[last] = (values[stop] - values[last]) / (x[knots[stop]] - x[left])
         first = stop
         last += 1
         knots[last], signs[last], values[last] = knots[stop], signs[stop], values[stop]
