@@ -154,9 +154,11 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
     def _get_param_names(cls):
         return super()._get_param_names()  # once a class: reading the signature is a tenth of a small fit
 
-    def _canonical(self, X, y, sample_weight, homogeneous) -> CanonicalData:
-        """Check the data and bring them into canonical form."""
+    def _canonical(self, X, y, sample_weight, homogeneous, names=None) -> CanonicalData:
+        """Check the data and bring them into canonical form; ``names`` are those of the inputs where X has lost them."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
         self._shapes()  # an error here comes before any work
         y = y.astype(np.float64, copy=False)
         if sample_weight is not None:
@@ -235,7 +237,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
     def _solve(self, trainer: Trainer, start: Solution | None) -> Training:
         """Solve at the alpha that ``alpha`` names."""
-        for name in ("alphas_", "criterion_"):
+        for name in ("alphas_", "criterion_", "objective_bounds_"):
             self.__dict__.pop(name, None)
         if self.alpha in ("aic", "bic"):
             chosen = choose_alpha(trainer, self.alpha, tol=self.tol, max_iter=self.max_iter)

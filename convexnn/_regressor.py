@@ -9,6 +9,9 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN, unchanged_by_failure
+from convexnn.certificate import delivered_gap
+from convexnn.compression import Compressed
+from convexnn.rounding import RoundedFit, objective_bounds
 from convexnn.solvers import solve_null
 from convexnn.training import make_problem
 
@@ -109,6 +112,11 @@ default="auto"
         The objective, on the rows as given.
     dual_gap_ : float
         The duality gap relative to ``objective_`` (or to 1e-8 of the constant fit's objective where that is more).
+    objective_bounds_ : tuple of float
+        After ``fit_compressed``: no network of the architecture (where ``exact_``) has an objective less than the first on
+        the rows as they were before inputs were rounded, and this one no more than the second. Without rounding these are
+        ``objective_`` minus the gap, and ``objective_``. 0 and infinity where nothing is known: for steps; the first of
+        them for several inputs with a skip connection, shape constraints, and alpha=0.
     exact_ : bool
         Whether the gap holds against every network of the architecture, over all real weights and biases.
     converged_ : bool
@@ -173,6 +181,64 @@ default="auto"
             spec = self._architecture()
             self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_compressed(self, data):
+        """Train the network on rows that :func:`convexnn.compress` has merged: as ``fit`` does on all of them.
+
+        Parameters
+        ----------
+        data : Compressed
+            The rows. What scattering targets of equal inputs add to the objective is part of ``objective_``.
+
+        Returns
+        -------
+        ConvexNNRegressor
+            The fitted estimator itself. ``data.score(model)`` is the score on all rows; ``objective_bounds_`` says what
+            rounding the inputs can have changed.
+
+        Raises
+        ------
+        TypeError
+            If ``data`` is something else.
+        ValueError
+            If ``loss`` is not "squared": means of targets are not enough for others.
+
+        Examples
+        --------
+        >>> from convexnn import ConvexNNRegressor, compress
+        >>> from convexnn.datasets import load_mcycle
+        >>> X, y = load_mcycle(return_X_y=True)
+        >>> model = ConvexNNRegressor().fit_compressed(compress([(X[:50], y[:50]), (X[50:], y[50:])]))
+        >>> round(model.objective_ / ConvexNNRegressor().fit(X, y).objective_, 9)
+        1.0
+        """
+        if not isinstance(data, Compressed):
+            raise TypeError(f"data must be what convexnn.compress returns, got {type(data).__name__}")
+        with unchanged_by_failure(self):
+            spec = self._architecture()
+            if not self._loss().quadratic:
+                raise ValueError(f"fit_compressed needs loss='squared', got {self.loss!r}")
+            merged = self._canonical(data.X, data.y, data.sample_weight, spec.homogeneous, data.feature_names)
+            self._train(merged.with_constant(data.constant), spec)
+            self.objective_bounds_ = objective_bounds(data, self._rounded_fit())
+        return self
+
+    def _rounded_fit(self) -> RoundedFit:
+        """Return what is known of the fit."""
+        problem, spec = self._training.problem, self._training.spec
+        data, gap = problem.data, delivered_gap(self._training, self._model)
+        beta = self.alpha_ * float(data.w.sum()) * data.w_scale
+        return RoundedFit(
+            objective=self.objective_,
+            gap=gap.gap * data.objective_scale,
+            squares=max(2.0 * (self.objective_ - beta * float(np.abs(self.coef_).sum())), 0.0),
+            beta=beta,
+            slopes=np.array([np.abs(slopes).max() for slopes in self.slopes_]),
+            unit_slope=spec.unit_slope,
+            skip=spec.skip_connection,
+            constrained=not all(shape.free for shape in spec.shapes),
+        )
 
     def predict(self, X):
         """Return the fitted function at X.

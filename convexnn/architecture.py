@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -94,6 +95,14 @@ class Architecture:
     def homogeneous(self) -> bool:
         """Whether units scale with their inputs."""
         return self.activation in PIECEWISE_LINEAR
+
+    @property
+    def unit_slope(self) -> float:
+        """The steepest slope that a unit of coefficient one can have."""
+        if not self.homogeneous:
+            return math.inf
+        # slope 2 before the scaling that makes the penalty that of the Lasso
+        return 2.0 ** (1.0 / 3.0) if self.architecture == "symmetrized" and self.depth > 2 else 1.0
 
     def widths(self) -> tuple[int, ...]:
         """Return the widths m_1, ..., m_{L-2} of a unit of sign or threshold neurons; (1, ..., 1) where it is narrow."""

@@ -10,7 +10,7 @@ breakpoint at a training point *is* that training point.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,11 @@ class CanonicalData:
     def objective_scale(self) -> float:
         """The factor from canonical objectives to the user's."""
         return self.loss_scale * self.w_scale
+
+    def with_constant(self, constant: float) -> CanonicalData:
+        """Return the data of rows from which merging took this before, in the user's units."""
+        more = constant / self.objective_scale
+        return replace(self, constant=self.constant + more, null_objective=self.null_objective + more)
 
     def same_points(self, other: CanonicalData) -> bool:
         """Return whether features of one are features of the other: equal points on every axis, scaled alike."""

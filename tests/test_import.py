@@ -16,6 +16,8 @@ ALLOWED = {
     "ConvexNNClassifier",
     "ConvexNNQuantileRegressor",
     "ConvexNNAutoregressor",
+    "Compressed",
+    "compress",
     "convex_nn_path",
     "fit_many",
     "alpha_max",
@@ -28,6 +30,7 @@ LAYERS = [
     {"validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations", "canonical"},
     {"progress"},
     {"kernels"},
+    {"compression", "rounding"},
     {"dictionaries"},
     {"duality"},
     {"solvers"},
@@ -35,7 +38,7 @@ LAYERS = [
     {"model", "training", "certificate", "polishing"},
     {"path", "information", "_export"},
     {"_base"},
-    {"_regressor", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile", "_cv"},
+    {"_regressor", "_compress", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile", "_cv"},
     {"closed_forms", "landscape"},
     {"plotting", "datasets"},
     {"_explore"},
@@ -100,7 +103,8 @@ def test_import_is_light():
     code = "import sys, sklearn.base, sklearn.utils.validation; before = set(sys.modules); import convexnn"
     added = run(f"{code}; print(*sorted(set(sys.modules) - before))").split()
     assert "convexnn" in added
-    assert not {"numba", "llvmlite", "matplotlib", "pandas", "cvxpy", "torch", "onnx", "sympy"} & set(added)
+    heavy = {"numba", "llvmlite", "matplotlib", "pandas", "cvxpy", "torch", "onnx", "sympy", "dask", "pyarrow"}
+    assert not heavy & set(added)
 
 
 def test_bad_input_is_refused_before_kernels_are_loaded():

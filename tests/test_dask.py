@@ -1,0 +1,155 @@
+"""Dask: rows summarised where they are, grid search and many series on a cluster, and a worker that dies."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV
+
+from convexnn import ConvexNNAutoregressor, ConvexNNRegressor, ConvexNNRegressorCV, compress, fit_many
+
+REASON = "needs dask: pip install convexnn[dask]"
+dask = pytest.importorskip("dask", reason=REASON)
+dd = pytest.importorskip("dask.dataframe", reason=REASON)
+da = pytest.importorskip("dask.array", reason=REASON)
+distributed = pytest.importorskip("distributed", reason=REASON)
+cloudpickle = pytest.importorskip("cloudpickle", reason=REASON)
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed", "ignore::FutureWarning:distributed")
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Return a client of a cluster of two processes on this machine, without a dashboard."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def executed(client):
+    """Return how many tasks the workers have done."""
+    return sum(client.run(lambda dask_worker: dask_worker.state.executed_count).values())
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Return rows in cents with weights."""
+    rng = np.random.default_rng(0)
+    cents = rng.integers(0, 300, size=20_000)
+    return pd.DataFrame(
+        {
+            "price": cents / 100,
+            "size": rng.integers(0, 4, size=cents.size),
+            "next": np.sin(cents / 50) + rng.normal(size=cents.size),
+            "weight": rng.integers(0, 3, size=cents.size).astype(float),
+        }
+    )
+
+
+def test_a_frame_becomes_the_summary_of_its_rows(client, frame):
+    before = executed(client)
+    found = compress(dd.from_pandas(frame, npartitions=20), x="price", y="next", sample_weight="weight")
+    assert executed(client) >= before + 20
+    expected = compress([(frame[["price"]], frame["next"], frame["weight"])])
+    assert_array_equal(found.X, expected.X)
+    assert_array_equal(found.sample_weight, expected.sample_weight)
+    np.testing.assert_allclose(found.y, expected.y, rtol=0, atol=1e-15)
+    assert found.constant == pytest.approx(expected.constant, rel=1e-14)
+    assert (found.n_rows, found.feature_names) == (expected.n_rows, expected.feature_names) == (20_000, ("price",))
+    model = ConvexNNRegressor().fit_compressed(found)
+    alone = ConvexNNRegressor().fit(frame[["price"]], frame["next"], sample_weight=frame["weight"])
+    assert model.objective_ == pytest.approx(alone.objective_, rel=2e-6)
+    assert found.score(model) == pytest.approx(model.score(frame[["price"]], frame["next"], frame["weight"]), rel=1e-12)
+
+
+def test_arrays_grids_and_empty_partitions(client, frame):
+    X, y = frame[["price", "size"]].to_numpy(float), frame["next"].to_numpy()
+    expected = compress([(X, y)], grid=[0.1, 0.0])
+    found = compress((da.from_array(X, chunks=(1500, 1)), da.from_array(y, chunks=999)), grid=[0.1, 0.0])
+    assert_array_equal(found.X, expected.X)
+    assert found.moved == pytest.approx(expected.moved)
+    lazy = dd.from_pandas(frame, npartitions=5)
+    few = lazy[lazy["price"] < 0.01]  # some partitions have no such row
+    assert compress(few, x="price", y="next").y.size == 1
+    blocks = lazy[["price"]].to_dask_array(), lazy["next"].to_dask_array()  # of sizes not known
+    assert compress(blocks).n_rows == 20_000
+
+
+def test_bad_frames(client, frame):
+    lazy = dd.from_pandas(frame, npartitions=3)
+    with pytest.raises(ValueError, match="'cost' is no column of source"):
+        compress(lazy, x="cost", y="next")
+    with pytest.raises(ValueError, match="x and y must name the columns"):
+        compress(lazy)
+    with pytest.raises(ValueError, match="source must be a Dask DataFrame or a tuple of Dask arrays, got Array"):
+        compress(da.zeros(3), x="price", y="next")
+    with pytest.raises(ValueError, match="Dask arrays must be X of two dimensions"):
+        compress((da.zeros(3), da.zeros(3)))
+    broken = lazy.map_partitions(lambda part: part.assign(next=np.where(part.index == 19_000, np.nan, part["next"])))
+    with pytest.raises(ValueError, match="chunk 2 of source: Input y contains NaN"):
+        compress(broken, x="price", y="next")
+
+
+def test_grid_search_is_that_of_one_process(client, frame):
+    X, y = frame[["price"]][:500], frame["next"][:500]
+    search = GridSearchCV(ConvexNNRegressor(), {"depth": [2, 3], "alpha": [0.1, 0.01]}, cv=3, n_jobs=2)
+    before = executed(client)
+    with parallel_config("dask"):
+        spread = search.fit(X, y).cv_results_["mean_test_score"]
+    assert executed(client) > before
+    assert_array_equal(spread, search.set_params(n_jobs=1).fit(X, y).cv_results_["mean_test_score"])
+    chosen = ConvexNNRegressorCV(alphas=5, cv=3)
+    with parallel_config("dask"):
+        spread = chosen.fit(X, y).mse_path_
+    assert_array_equal(spread, chosen.fit(X, y).mse_path_)
+
+
+def test_many_series_are_fitted_by_the_workers(client):
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(80, 6)).cumsum(axis=0), columns=list("abcdef"))
+    before = executed(client)
+    with parallel_config("dask"):
+        models, table = fit_many(wide, estimator=ConvexNNAutoregressor(depth=3), n_jobs=2)
+    assert executed(client) > before
+    alone, expected = fit_many(wide, estimator=ConvexNNAutoregressor(depth=3))
+    pd.testing.assert_frame_equal(table, expected)
+    for name in wide:
+        assert_array_equal(models[name].forecast(3), alone[name].forecast(3))
+
+
+def partition(number, marker):
+    """Return rows; the worker that makes the thirteenth of them first kills itself, once."""
+    if number == 12 and not os.path.exists(marker):
+        with open(marker, "w") as file:
+            file.write(str(os.getpid()))
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    time.sleep(0.01)
+    rng = np.random.default_rng(number)
+    cents = rng.integers(0, 100, size=1000)
+    return pd.DataFrame({"x": cents / 100, "y": np.cos(cents / 9) + rng.normal(size=1000)})
+
+
+def test_a_worker_that_dies_loses_nothing(client, tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this module: it goes along
+    pids = set(client.run(os.getpid).values())
+    marker = tmp_path / "died"
+    empty = pd.DataFrame({"x": np.empty(0), "y": np.empty(0)})
+    lazy = dd.from_map(partition, range(24), marker=str(marker), meta=empty)
+    found = compress(lazy, x="x", y="y")
+    assert int(marker.read_text()) in pids, "no worker was killed"
+    whole = [partition(number, str(marker)) for number in range(24)]
+    expected = compress(dd.from_map(partition, range(24), marker=str(marker), meta=empty), x="x", y="y")
+    for name in ("X", "y", "sample_weight", "constant", "n_rows"):
+        assert_array_equal(getattr(found, name), getattr(expected, name))
+    rows = pd.concat(whole)
+    assert found.n_rows == len(rows)
+    assert found.constant == pytest.approx(compress([(rows[["x"]], rows["y"])]).constant, rel=1e-13)
