@@ -19,11 +19,11 @@ def data(rng):
     return X, np.sin(3 * X[:, 0]) + 0.2 * rng.normal(size=90), rng.integers(0, 3, size=90).astype(float)
 
 
+# the checks fit ten inputs many times: two alphas, not tiny ones, show as much as a hundred
 @parametrize_with_checks(
     [
-        ConvexNNRegressorCV(alphas=3, cv=2),
-        ConvexNNRegressorCV(alphas=2, cv=2, activations=("sign",), selection="one_standard_error"),
-        ConvexNNRegressorCV((2,), ("relu", "threshold"), alphas=2, cv=2),
+        ConvexNNRegressorCV(alphas=2, eps=0.1, cv=2),
+        ConvexNNRegressorCV((2,), ("threshold", "sign"), alphas=2, eps=0.1, cv=2, selection="one_standard_error"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

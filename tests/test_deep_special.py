@@ -229,9 +229,9 @@ def test_equally_spaced_points_at_small_alpha(name, rng):
 
 # scikit-learn
 
-CHECKED = ("relu3", "leaky3", "leaky4", "abs3", "symmetrized3",
-           "sign3-parallel2", "threshold3-parallel1", "sign4-tree22")  # fmt: skip
-THINNED = ("abs4", "abs4-data")  # ten inputs of 200 points each take minutes otherwise
+# a tree is priced and solved as a parallel network of as many switches: it is among the costly ones
+CHECKED = ("relu3", "leaky3", "leaky4", "abs3", "symmetrized3", "sign3-parallel2", "threshold3-parallel1")
+THINNED = ("abs4",)  # ten inputs of 200 points each take minutes otherwise
 
 
 @parametrize_with_checks(

@@ -7,6 +7,7 @@ a proximal step.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,7 +48,8 @@ class State:
 
     def split(self, per_knot: NDArray) -> list[NDArray]:
         """Split a quantity given for the knots of all blocks."""
-        return np.split(per_knot, np.cumsum([block.knots.size for block in self.blocks])[:-1])
+        sizes = [block.knots.size for block in self.blocks]
+        return [per_knot[end - size : end] for size, end in zip(sizes, itertools.accumulate(sizes), strict=True)]
 
     def at(self, values: Array) -> State:
         """Return the state with other values."""
@@ -186,32 +188,38 @@ def refit(state: State) -> State:
     """Minimise over all values, and over the taus of coupled norms, with the signs of kinks fixed."""
     solver = Solver(state)
     coupled = [k for k, block in enumerate(state.blocks) if block.kind.coupled]
+    if coupled:
+        leans = _leans(state, coupled)
+        away = solver(leans)
+        curvature = leans.T @ away
+    last = np.inf
     for _ in range(REFINEMENTS):
         before = state.values
         force = np.concatenate([block.pull(block.forces()) for block in state.blocks])
         values = before + solver(state.target - state.gram @ before - force)
         if coupled:
-            state, values = _lean(state, solver, values, coupled)
+            # tau = t_+ - t_-, of which at most one is not zero
+            t = np.maximum(np.ravel([[state.blocks[k].tau, -state.blocks[k].tau] for k in coupled]), 0.0)
+            change = _box_maximum(curvature, leans.T @ values, -t, 1.0 - t)
+            values, t = values - away @ change, t + change
+            taus = dict(zip(coupled, (t[::2] - t[1::2]).tolist(), strict=True))
+            blocks = (replace(block, tau=taus.get(k, block.tau)) for k, block in enumerate(state.blocks))
+            state = replace(state, blocks=tuple(blocks))
         state = state.at(values)
-        if np.abs(values - before).max() <= 1e-15 * np.abs(values).max():
+        step = float(np.abs(values - before).max())
+        if step <= 1e-15 * np.abs(values).max() or step > last:
             break
+        last = step
     return state
 
 
-def _lean(state: State, solver: Solver, values: Array, coupled: list[int]) -> tuple[State, Array]:
-    """Return the best taus of coupled norms and the values for them, from the values for the taus of the state."""
-    leans = np.zeros((values.size, 2 * len(coupled)))
+def _leans(state: State, coupled: list[int]) -> Array:
+    """Return as columns how the forces change with t_+ and with t_- of each coupled norm."""
+    leans = np.zeros((sum(block.knots.size for block in state.blocks), 2 * len(coupled)))
     for column, k in enumerate(coupled):
         for place, side in ((2 * column, 1.0), (2 * column + 1, -1.0)):
             state.split(leans[:, place])[k][:] = state.blocks[k].lean(side)
-    # tau = t_+ - t_-, of which at most one is not zero
-    t = np.maximum(np.ravel([[state.blocks[k].tau, -state.blocks[k].tau] for k in coupled]), 0.0)
-    away = solver(leans)
-    t += (change := _box_maximum(leans.T @ away, leans.T @ values, -t, 1.0 - t))
-    blocks = list(state.blocks)
-    for k, tau in zip(coupled, t[::2] - t[1::2], strict=True):
-        blocks[k] = replace(blocks[k], tau=float(tau))
-    return replace(state, blocks=tuple(blocks)), values - away @ change
+    return leans
 
 
 def _box_maximum(curvature: Array, slope: Array, low: Array, high: Array) -> Array:
