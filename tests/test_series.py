@@ -53,8 +53,8 @@ INDICES = {
     "floats": (pd.Index(np.arange(N) * 0.5 - 1), [N * 0.5 - 1, N * 0.5 - 0.5]),
     "years": (pd.date_range("1700", periods=N, freq="YS"), list(pd.to_datetime(["2009", "2010"]))),
     "inferred": (
-        pd.DatetimeIndex(list(pd.date_range("2020-01-31", periods=N, freq="ME"))),
-        list(pd.date_range("2020-01-31", periods=N + 2, freq="ME")[-2:]),
+        pd.DatetimeIndex(list(pd.date_range("2020-01-31", periods=N, freq=pd.offsets.MonthEnd()))),
+        list(pd.date_range("2020-01-31", periods=N + 2, freq=pd.offsets.MonthEnd())[-2:]),
     ),
     "zone": (
         pd.date_range("2024-03-01", periods=N, freq="D", tz="Europe/Berlin"),
