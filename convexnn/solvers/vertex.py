@@ -30,7 +30,8 @@ def thinned(programme: Programme, levels: Array) -> Array:
         return levels
     starts = np.concatenate(([0], kept + 1))
     h, steps, heights = levels[starts], steps[kept], programme.heights(levels)
-    difference = sparse.diags_array([-np.ones(size), np.ones(size)], offsets=[0, 1], shape=(size, size + 1)).tocsr()
+    # diags, not diags_array, which is newer than the oldest scipy that is supported
+    difference = sparse.csr_array(sparse.diags([-np.ones(size), np.ones(size)], offsets=[0, 1], shape=(size, size + 1)))
     # a rise stays a rise, a fall a fall: so that falls, and with them the cost, are linear in t
     above = np.where(steps <= 0.0, -steps, np.inf).min(axis=1)
     below = np.where(steps >= 0.0, steps, np.inf).min(axis=1)
