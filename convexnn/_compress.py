@@ -156,7 +156,8 @@ def _read(chunk: Any) -> Compressed:
     check_consistent_length(X, y, w)
     if w.min(initial=0.0) < 0.0:
         raise ValueError("Negative values in data passed to `sample_weight`.")
-    return Compressed(X, y, w, 0.0, y.size, np.zeros(X.shape[1]), None if names is None else tuple(names))
+    nothing: Array = np.broadcast_to(0.0, y.shape)
+    return Compressed(X, y, w, nothing, y.size, np.empty((y.size, 0)), None if names is None else tuple(names))
 
 
 def _read_column(values: Any, name: str) -> Array:

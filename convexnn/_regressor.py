@@ -9,9 +9,9 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN, unchanged_by_failure
-from convexnn.certificate import delivered_gap
+from convexnn.certificate import certified_point
 from convexnn.compression import Compressed
-from convexnn.rounding import RoundedFit, objective_bounds
+from convexnn.rounding import RoundedFit, objective_above, objective_below
 from convexnn.solvers import solve_null
 from convexnn.training import make_problem
 
@@ -115,7 +115,7 @@ default="auto"
     objective_bounds_ : tuple of float
         After ``fit_compressed``: no network of the architecture (where ``exact_``) has an objective less than the first on
         the rows as they were before inputs were rounded, and this one no more than the second. Without rounding these are
-        ``objective_`` minus the gap, and ``objective_``. 0 and infinity where nothing is known: for steps; the first of
+        the bound of ``certify()``, and ``objective_``. 0 and infinity where nothing is known: for steps; the first of
         them for several inputs with a skip connection, shape constraints, and alpha=0.
     exact_ : bool
         Whether the gap holds against every network of the architecture, over all real weights and biases.
@@ -221,24 +221,35 @@ default="auto"
                 raise ValueError(f"fit_compressed needs loss='squared', got {self.loss!r}")
             merged = self._canonical(data.X, data.y, data.sample_weight, spec.homogeneous, data.feature_names)
             self._train(merged.with_constant(data.constant), spec)
-            self.objective_bounds_ = objective_bounds(data, self._rounded_fit())
+            self.objective_bounds_ = self._objective_bounds(data)
         return self
 
-    def _rounded_fit(self) -> RoundedFit:
-        """Return what is known of the fit."""
-        problem, spec = self._training.problem, self._training.spec
-        data, gap = problem.data, delivered_gap(self._training, self._model)
-        beta = self.alpha_ * float(data.w.sum()) * data.w_scale
-        return RoundedFit(
+    def _objective_bounds(self, data: Compressed) -> tuple[float, float]:
+        """Return what is known of the objective on the rows before their inputs were rounded."""
+        training = self._training
+        merged, spec = training.problem.data, training.spec
+        gap, lam = certified_point(training, self._model)
+        dual = (gap.dual + merged.constant) * merged.objective_scale
+        if not data.moves.any():
+            return max(dual, 0.0), self.objective_
+        if not spec.homogeneous:
+            return 0.0, np.inf
+        fit = RoundedFit(
             objective=self.objective_,
-            gap=gap.gap * data.objective_scale,
-            squares=max(2.0 * (self.objective_ - beta * float(np.abs(self.coef_).sum())), 0.0),
-            beta=beta,
-            slopes=np.array([np.abs(slopes).max() for slopes in self.slopes_]),
+            dual=dual,
+            lam=lam * (merged.w_scale * merged.y_scale / max(1.0, gap.violations.maximum)),
+            errors=data.y - self._model.predict(data.X),
+            beta=self.alpha_ * float(data.sample_weight.sum()),
+            breakpoints=self.breakpoints_,
+            slopes=self.slopes_,
             unit_slope=spec.unit_slope,
+            unit_variation=spec.unit_variation,
             skip=spec.skip_connection,
-            constrained=not all(shape.free for shape in spec.shapes),
         )
+        known = all(shape.free for shape in spec.shapes) and not (spec.skip_connection and data.n_features > 1)
+        # points that scaling has made equal share an entry of the dual point: then nothing is said
+        known = known and fit.beta > 0.0 and fit.lam.size == data.y.size
+        return objective_below(data, fit) if known else 0.0, objective_above(data, fit)
 
     def predict(self, X):
         """Return the fitted function at X.

@@ -104,6 +104,18 @@ class Architecture:
         # slope 2 before the scaling that makes the penalty that of the Lasso
         return 2.0 ** (1.0 / 3.0) if self.architecture == "symmetrized" and self.depth > 2 else 1.0
 
+    @property
+    def unit_variation(self) -> tuple[int, int]:
+        """The most that the sizes of a unit's slopes, and of their jumps, add up to, over ``unit_slope``."""
+        if self.activation == "relu":
+            if self.depth == 2:
+                return 1, 1
+            # a ramp; the symmetrised one is the sum of two, cut off at its zeros, of which there are three at most
+            return (6, 4) if self.architecture == "symmetrized" else (1, 2)
+        if self.activation == "leaky_relu":
+            return self.depth, self.depth - 1
+        return 2 ** (self.depth - 1), 2**self.depth - 2
+
     def widths(self) -> tuple[int, ...]:
         """Return the widths m_1, ..., m_{L-2} of a unit of sign or threshold neurons; (1, ..., 1) where it is narrow."""
         layers = self.depth - 2

@@ -10,7 +10,6 @@ makes them of rows: a row is the summary of itself.
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -36,12 +35,14 @@ class Compressed:
         The weighted mean of the targets of each.
     sample_weight : ndarray of shape (n_points,)
         The sum of their weights.
-    constant : float
-        Half the weighted sum of squares of the targets about these means, in the units of the objective.
+    spread : ndarray of shape (n_points,)
+        The weighted sum of squares of the targets of each about their mean.
     n_rows : int
         The number of rows read.
-    moved : ndarray of shape (n_features,)
-        The weighted sum of the squares by which rounding to a grid moved each input; zeros without a grid.
+    moves : ndarray of shape (n_points, 5 * n_features) or (n_points, 0)
+        How far rounding to a grid has moved rows, original minus rounded, one column a feature of each: weighted mean, sum
+        of squares about it, sum of products with the targets about their means, least and greatest. No columns without a
+        grid.
     feature_names : tuple of str or None
         The names of the inputs, where the source has them.
 
@@ -58,15 +59,28 @@ class Compressed:
     X: Array
     y: Array
     sample_weight: Array
-    constant: float
+    spread: Array
     n_rows: int
-    moved: Array
+    moves: Array
     feature_names: tuple[str, ...] | None = None
 
     @property
     def n_features(self) -> int:
         """The number of inputs."""
-        return self.moved.size
+        return self.X.shape[1]
+
+    @property
+    def constant(self) -> float:
+        """What merging takes out of the objective: half the sum of ``spread``."""
+        return 0.5 * float(self.spread.sum())
+
+    @property
+    def moved(self) -> Array:
+        """The weighted sum of squares of how far rounding has moved each input, of shape (n_features,)."""
+        if not self.moves.shape[1]:
+            return np.zeros(self.n_features)
+        mean, squares = np.split(self.moves, 5, axis=1)[:2]
+        return squares.sum(axis=0) + self.sample_weight @ np.square(mean)
 
     def __repr__(self) -> str:
         return f"<{self.n_rows} rows as {self.y.size} points>"
@@ -124,10 +138,10 @@ class Pool:
 
     def __init__(self, grid: Array, max_points: int):
         self._grid, self._limit = grid, max_points
-        self._slots = np.empty((min(FIRST, max_points), self.n_features + 4))
-        self._table = np.zeros(_seats(len(self._slots)), dtype=np.int32)
+        self._moves = 5 * grid.size if grid.any() else 0
         self._count = self._rows = 0
-        self._spread, self._moved, self._constant = np.zeros(2), np.zeros(self.n_features), 0.0
+        self._slots: Array = np.empty((0, 0))
+        self._make_room(min(FIRST, max_points))
 
     @property
     def n_features(self) -> int:
@@ -136,70 +150,69 @@ class Pool:
 
     def add(self, data: Compressed) -> None:
         """Pool what was pooled elsewhere, or rows: the inputs may be equal and in any order, and weights zero."""
-        before = self._moved.copy()
+        if data.moves.shape[1] > self._moves:
+            self._moves = data.moves.shape[1]
+            self._make_room(len(self._slots))
         for first in range(0, data.y.size, BLOCK):
             rows = slice(first, first + BLOCK)
-            self._add(data.X[rows], data.y[rows], data.sample_weight[rows])
+            columns = (data.X, data.y, data.sample_weight, data.spread, data.moves)
+            self._add(*(column[rows] for column in columns))
         self._rows += data.n_rows
-        self._constant += data.constant
-        # points moved for the second time move by no more than the sum, as root mean squares (Minkowski)
-        self._moved = before + (np.sqrt(self._moved - before) + np.sqrt(data.moved)) ** 2
 
-    def _add(self, X: Array, y: Array, w: Array) -> None:
+    def _add(self, X: Array, y: Array, w: Array, spread: Array, moves: Array) -> None:
         from convexnn.kernels.pooling import pool
 
         kept = w > 0.0
-        X, y, w = X[kept], y[kept], w[kept]  # copies: contiguous, and writable
-        X = self._round(X, w) + 0.0  # a negative zero has other bits than zero
+        X, y, w, spread, moves = (column[kept] for column in (X, y, w, spread, moves))  # copies: contiguous, and writable
+        if moves.shape[1] < self._moves:
+            moves = np.zeros((y.size, self._moves))
+        if self._grid.any():
+            X = self._round(X, moves)
+        X = X + 0.0  # a negative zero has other bits than zero
         place = 0
         while place < y.size:
-            place, self._count = pool(X, y, w, place, self._table, self._slots, self._count, self._spread)
+            place, self._count = pool(X, y, w, spread, moves, place, self._table, self._slots, self._count)
             if place < y.size:
                 self._grow()
 
-    def _round(self, X: Array, w: Array) -> Array:
-        if not self._grid.any():
-            return X
+    def _round(self, X: Array, moves: Array) -> Array:
+        """Return inputs rounded to the grid, and add to how far they have moved; points belong to what moved to them."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rounded = np.where(self._grid > 0.0, np.rint(X / self._grid) * self._grid, X)
         if not np.isfinite(rounded).all():
             raise ValueError("grid is too fine for inputs as large as these: their quotient is no number")
-        self._moved += w @ np.square(X - rounded)
+        mean, _, _, least, greatest = np.split(moves, 5, axis=1)
+        for part in (mean, least, greatest):
+            part += X - rounded
+        np.minimum(least, 0.0, out=least)
+        np.maximum(greatest, 0.0, out=greatest)
         return rounded
 
     def _grow(self) -> None:
-        """Make room for as many inputs again."""
-        from convexnn.kernels.pooling import fill
-
         if self._count >= self._limit:
             raise ValueError(
                 f"The inputs have more than max_points={self._limit} distinct values: round them with grid, or allow more"
             )
-        slots = np.empty((min(2 * self._count, self._limit), self._slots.shape[1]))
-        slots[: self._count] = self._slots
+        self._make_room(min(2 * self._count, self._limit))
+
+    def _make_room(self, points: int) -> None:
+        """Set the number of points there is room for, and of columns for moves."""
+        from convexnn.kernels.pooling import fill
+
+        slots = np.zeros((points, self.n_features + 6 + self._moves))
+        if self._count:
+            slots[: self._count, : self._slots.shape[1]] = self._slots[: self._count]
         self._slots = slots
-        self._table = np.zeros(_seats(len(slots)), dtype=np.int32)
+        self._table = np.zeros(1 << (2 * points - 1).bit_length(), dtype=np.int32)  # at most half full
         fill(np.ascontiguousarray(slots[: self._count, : self.n_features]), self._table)
 
     def result(self, feature_names: tuple[str, ...] | None = None) -> Compressed:
         """Return what is pooled."""
-        X = self._slots[: self._count, : self.n_features]
-        weight, lost, mean, low = self._slots[: self._count, self.n_features :].T
-        order = np.lexsort(X.T[::-1])
-        constant = 0.5 * (self._spread[0] + self._spread[1]) + self._constant
-        if not math.isfinite(constant):
+        d = self.n_features
+        order = np.lexsort(self._slots[: self._count, :d].T[::-1])
+        slots = self._slots[order]
+        w, y, spread = (slots[:, d + k] + slots[:, d + k + 1] for k in (0, 2, 4))
+        if not np.isfinite(spread.sum()):
             raise ValueError("The targets are too large: their squares overflow. Scale y")
-        return Compressed(
-            X[order],
-            (mean + low)[order],
-            (weight + lost)[order],
-            float(constant),
-            self._rows,
-            self._moved.copy(),
-            feature_names,
-        )
-
-
-def _seats(slots: int) -> int:
-    """Return the size of the table for so many slots: at most half full."""
-    return 1 << (2 * slots - 1).bit_length()
+        X, moves = (np.ascontiguousarray(part) for part in (slots[:, :d], slots[:, d + 6 :]))
+        return Compressed(X, y, w, spread, self._rows, moves, feature_names)

@@ -1,34 +1,47 @@
 r"""What rounding the inputs can change: bounds on the original objective, from what is known after the rounded fit.
 
-Rows (x_n, y_n, w_n) are trained on as (x'_n, y_n, w_n); M_j = sum_n w_n (x_nj - x'_nj)**2, at most W h_j**2 / 4 on a grid of
-width h_j, W = sum_n w_n. Let P and P' be the objectives on the original and on the rounded rows, R the penalty over beta,
-S'(f) = sqrt(sum_n w_n (y_n - f(x'_n))**2). Any network without a skip connection has slopes of at most c R(f), because a
-unit with inner weights of one has slopes of at most c (1, or 2**(1/3) for symmetrised ReLU).
+Rows (x_n, y_n, w_n) are trained on as (x'_n, y_n, w_n); D_n = x_n - x'_n. A cell k is all rows of one x'; its hull the
+interval from its least to its greatest x, x' included. Of each cell is known: its weight W, mean target m, sum of squares V
+about it, sum_n w D, M = sum_n w D**2, sum_n w (y - m) D, and its hull. Let P and P' be the objectives on the original and on
+the rounded rows, R the penalty over beta. For one input:
 
-*Above.* A function with slopes of at most L_j in input j moves by at most sum_j L_j |x_nj - x'_nj| at row n. By the triangle
-inequality of sqrt(sum w (.)**2), its errors grow by at most rho = sum_j L_j sqrt(M_j), so that
+*Above.* At the rows of a cell the fit f moves by f(x) - f(x') = s D + e, s its slope at x', |e| <= J |D| with J the sum of
+its jumps of slope inside the hull. With the residual r = m - f(x'),
 
-    P(f) <= (S'(f) + rho)**2 / 2 + beta R(f) = P'(f) + rho S'(f) + rho**2 / 2.
+    sum_n w (y - f(x))**2 / 2 = sum_n w (y - f(x'))**2 / 2 - sum_n w (y - f(x')) (s D + e) + sum_n w (s D + e)**2 / 2.
 
-*Below.* Let lam be the dual point that certifies the rounded fit with a gap of G, given to the rows: sum lam_n = 0 and
-lam @ f(x') <= beta R(f) for all networks f. With T = sqrt(sum lam_n**2 / w_n), Cauchy and Schwarz give for any network f
+The part of s in the middle term is known, s (sum_n w (y - m) D + r sum_n w D); the part of e is at most
+J sqrt((V + W r**2) M) by Cauchy and Schwarz; the last term is at most (|s| + J)**2 M / 2. Summed over cells these bound
+P(f) - P'(f).
 
-    lam @ f(x) <= lam @ f(x') + T c R(f) max_j sqrt(M_j) <= (beta + a T) R(f),        a = c max_j sqrt(M_j),
+*Below.* Let lam be a dual point that certifies the rounded fit: sum lam = 0, and lam @ f(x') <= beta R(f) for all networks
+f. Given to rows as lam_n = w_n (y_n - m) + (w_n / W) lam_k it has with T_k**2 = sum_n lam_n**2 / w_n = V + lam_k**2 / W,
+T**2 their sum, the dual value D' = lam @ y - T**2 / 2. At the original inputs a unit g, with slopes of at most c per unit of
+penalty, has
 
-so that theta lam with theta = beta / (beta + a T) is feasible for the original rows. Its dual value theta lam @ y - theta**2
-T**2 / 2 bounds P of all networks from below; for theta = 1 it is D' = P'(f') - G, hence it is
+    lam @ g(x) - lam @ g(x') = sum_k s_k c_k + rest,        c_k = sum_n lam_n D_n (known),
 
-    D' - (1 - theta) (D' - theta T**2 / 2).
+where the slope s at x' is that of a piece on an interval of cells, and the rest is from cells with a breakpoint in their
+hulls, at most its jump of slope times T_k sqrt(M_k) each. With I the largest |sum c_k| over an interval, K the largest sum
+of T_k sqrt(M_k) over cells whose hulls share a point, p c and q c the sums of sizes of slopes and of jumps that a unit can
+have (1 and 1 for ReLU, 2 and 2 for absolute value), and M now the sum over cells, it is at most
 
-T is not asked for: the gap is at least sum (w r - lam)**2 / (2 w), so that T is within sqrt(2 G) of S'(f').
+    E = c min(p I + q K, T sqrt(M)),
 
-*With a skip connection*, for one input, lam @ x = 0 must hold too; but lam @ x = lam @ (x - x') may be up to r T, where
-r = sqrt(M). The projection of lam on this condition has a smaller T. A second a T covers what it does to the correlations,
-because the spread of a unit is at most c times that of x; and lam @ y changes by at most r T |b|, b the slope of the
-regression line of y on the original x. That is (|b'| V' + r U) / (sqrt(V') - r)**2 at most, with b' and V' the slope and the
-sum of squares on the rounded inputs, and U**2 the sum of squares of y.
+the last by Cauchy and Schwarz. Hence theta lam, theta = beta / (beta + E), is feasible for the original rows, and its dual
+value bounds P of all networks from below:
 
-Both bounds are the rounded objective where M = 0, and leave it in proportion to h.
+    theta lam @ y - theta**2 T**2 / 2 = D' - (1 - theta) (D' - theta T**2 / 2).
+
+*With a skip connection* lam @ x = 0 must hold too, but lam @ x = v = sum c_k. The projection of lam on this condition has a
+smaller T; correlations change by at most c |v|, because a unit's spread is at most c times that of x; and lam @ y changes by
+v times the slope of the regression line, which is known.
+
+*Several inputs.* A unit reads one of them: E is the largest of theirs, with intervals of that input. What the fit moves by
+adds up over inputs, and so do the roots of the last term above, by the triangle inequality.
+
+Sums of c_k are of errors times moves, which have little to do with each other: over many rows the bound is far closer than
+by Cauchy and Schwarz alone. Both bounds are those of the rounded fit where nothing moved.
 """
 
 from __future__ import annotations
@@ -50,62 +63,107 @@ class RoundedFit:
 
     Attributes
     ----------
-    objective, gap : float
-        P'(f') and G.
-    squares : float
-        S'(f')**2.
+    objective, dual : float
+        P'(f), and D', the bound from below that ``lam`` proves.
+    lam : ndarray of shape (n_points,)
+        The dual point.
+    errors : ndarray of shape (n_points,)
+        The mean targets minus the fit.
     beta : float
         The regularisation.
-    slopes : ndarray of shape (n_features,)
-        The steepest slope of the fit in each input.
+    breakpoints, slopes : list of ndarray
+        The fit in each input.
     unit_slope : float
         c, the steepest slope of a unit per unit of penalty.
-    skip, constrained : bool
-        Whether there is a skip connection; whether there is a shape constraint.
+    unit_variation : tuple of int
+        p and q.
+    skip : bool
+        Whether there is a skip connection.
     """
 
     objective: float
-    gap: float
-    squares: float
+    dual: float
+    lam: Array
+    errors: Array
     beta: float
-    slopes: Array
+    breakpoints: list[Array]
+    slopes: list[Array]
     unit_slope: float
+    unit_variation: tuple[int, int]
     skip: bool
-    constrained: bool
 
 
-def objective_bounds(data: Compressed, fit: RoundedFit) -> tuple[float, float]:
-    """Return a bound from below on the objective of all networks, and from above on that of the fit, on the original rows.
+@dataclass(frozen=True)
+class Moves:
+    """How far the rows of each point were moved in one input: sums of w D, w D**2 and w (y - m) D, and hulls."""
 
-    They are 0 and infinity where nothing better is known: both for steps, whose units have no slope to bound; the former
-    also for an interpolant, under a shape constraint, which is one on other points, and for a skip connection from several
-    inputs.
-    """
-    roots = np.sqrt(data.moved)
-    dual, errors = fit.objective - fit.gap, math.sqrt(fit.squares)
-    if not roots.any():
-        return max(dual, 0.0), fit.objective
-    if not math.isfinite(fit.unit_slope):
-        return 0.0, math.inf
-    rho = float(np.dot(fit.slopes, roots))
-    above = fit.objective + rho * errors + 0.5 * rho * rho
-    if fit.beta == 0.0 or fit.constrained or (fit.skip and roots.size > 1):
-        return 0.0, above
-    off = math.sqrt(2.0 * fit.gap)
-    extra = fit.unit_slope * float(roots.max()) * (errors + off) * (2.0 if fit.skip else 1.0)
-    theta = fit.beta / (fit.beta + extra)
-    below = dual - (1.0 - theta) * (dual - 0.5 * theta * max(errors - off, 0.0) ** 2)
+    first: Array
+    squares: Array
+    products: Array
+    low: Array
+    high: Array
+
+
+def moves_of(data: Compressed) -> list[Moves]:
+    """Return the moves of each input."""
+    columns = []
+    for j in range(data.n_features):
+        x, w = data.X[:, j], data.sample_weight
+        mean, squares, products, least, greatest = data.moves[:, j :: data.n_features].T
+        columns.append(Moves(w * mean, squares + w * mean * mean, products, x + least, x + greatest))
+    return columns
+
+
+def objective_above(data: Compressed, fit: RoundedFit) -> float:
+    """Return a bound on the objective of the fit on the original rows."""
+    w, r = data.sample_weight, fit.errors
+    sizes = np.sqrt(data.spread + w * r * r)
+    change, root = 0.0, 0.0
+    for x, moves, breaks, slopes in zip(data.X.T, moves_of(data), fit.breakpoints, fit.slopes, strict=True):
+        slope = slopes[np.searchsorted(breaks, x, side="right")]
+        jumps = np.concatenate(([0.0], np.cumsum(np.abs(np.diff(slopes)))))
+        inside = jumps[np.searchsorted(breaks, moves.high, side="right")] - jumps[np.searchsorted(breaks, moves.low)]
+        change -= float(np.dot(slope, moves.products + r * moves.first))
+        change += float(np.dot(inside * sizes, np.sqrt(moves.squares)))
+        root += math.sqrt(np.dot(np.square(np.abs(slope) + inside), moves.squares))
+    return fit.objective + change + 0.5 * root * root
+
+
+def objective_below(data: Compressed, fit: RoundedFit) -> float:
+    """Return a bound from below on the objective of all networks on the original rows."""
+    w, lam, c = data.sample_weight, fit.lam, fit.unit_slope
+    squares = data.spread + lam * lam / w  # T_k**2
+    total = float(squares.sum())
+    extra, shift = 0.0, 0.0
+    for x, moves in zip(data.X.T, moves_of(data), strict=True):
+        terms = moves.products + lam * moves.first / w
+        cells, place = np.unique(x, return_inverse=True)
+        partial = np.concatenate(([0.0], np.cumsum(np.bincount(place, terms, cells.size))))
+        interval = float(np.ptp(partial))
+        around = _most_around(moves.low, moves.high, np.sqrt(squares * moves.squares))
+        known = fit.unit_variation[0] * interval + fit.unit_variation[1] * around
+        extra = max(extra, c * min(known, math.sqrt(total * moves.squares.sum())))
+        shift = float(partial[-1])
     if fit.skip:
-        below -= theta * float(roots[0]) * (errors + off) * _steepest_line(data)
-    return max(below, 0.0), above
+        extra += c * abs(shift)
+    theta = fit.beta / (fit.beta + extra)
+    below = fit.dual - (1.0 - theta) * (fit.dual - 0.5 * theta * total)
+    if fit.skip and shift != 0.0:
+        below -= theta * abs(shift * _line(data))
+    return max(below, 0.0)
 
 
-def _steepest_line(data: Compressed) -> float:
-    """Return a bound on the slope of the regression line on the original inputs, of which there is one."""
-    x, y, w = data.X[:, 0], data.y, data.sample_weight
-    x, y = x - np.average(x, weights=w), y - np.average(y, weights=w)
-    root, width = math.sqrt(data.moved[0]), math.sqrt(np.dot(w, x * x))
-    spread = math.sqrt(np.dot(w, y * y) + 2.0 * data.constant)
-    if width <= root:
-        return math.inf
-    return (abs(float(np.dot(w, x * y))) + root * spread) / (width - root) ** 2
+def _most_around(low: Array, high: Array, sizes: Array) -> float:
+    """Return the largest sum of sizes of intervals around one point."""
+    ends = np.concatenate((low, high))
+    order = np.lexsort((np.repeat([0, 1], low.size), ends))  # where they meet, both are around it
+    return float(np.cumsum(np.concatenate((sizes, -sizes))[order]).max())
+
+
+def _line(data: Compressed) -> float:
+    """Return the slope of the regression line on the original input, of which there is one."""
+    w, moves = data.sample_weight, moves_of(data)[0]
+    x, y = data.X[:, 0] + moves.first / w, data.y - np.average(data.y, weights=w)
+    x = x - np.average(x, weights=w)
+    width = float(np.dot(w, x * x) + (moves.squares - moves.first**2 / w).sum())
+    return (float(np.dot(w, x * y)) + float(moves.products.sum())) / width if width > 0.0 else 0.0

@@ -1,7 +1,9 @@
-"""Rows of equal inputs pooled as they stream by: a hash table of distinct inputs, each with its weight and mean target.
+"""Rows of equal inputs pooled as they stream by: a hash table of distinct inputs, each with a slot of sums.
 
-A slot is a row of numbers: the inputs, the weight sum and the weighted mean of the targets, each of the latter two as a
-number and what rounding took from it, so that they come out the same whatever the order of a billion rows.
+A slot is a row of numbers: the inputs (d of them); the weight sum, the weighted mean of the targets and their sum of squares
+about it, each as a number and what rounding took from it, so that they come out the same whatever the order of a billion
+rows; and, where inputs are rounded, for each of them how far rows were moved: mean, sum of squares about it, sum of products
+with the targets, least and greatest.
 """
 
 import numpy as np
@@ -34,12 +36,11 @@ def _two_sum(a, b):
 
 
 @njit(cache=True, nogil=True)
-def pool(X, y, w, first, table, slots, count, spread):
-    """Pool rows from ``first`` on until the slots are full; return the next row and the number of slots in use.
+def pool(X, y, w, spread, moved, first, table, slots, count):
+    """Pool rows, or what was pooled before, from ``first`` on until the slots are full; return the next, and the slots used.
 
     ``table`` holds slot numbers plus one, 0 where it is empty; its size is a power of two, at least twice that of the slots.
-    ``spread``, a number and its rounding, grows by the weighted squares of the targets about their means (Chan, Golub and
-    LeVeque's formula for one row more).
+    ``spread`` is zero for rows. Sums of squares and products are joined by Chan, Golub and LeVeque's formula.
     """
     bits = X.view(np.uint64)
     d = X.shape[1]
@@ -60,22 +61,40 @@ def pool(X, y, w, first, table, slots, count, spread):
             if count == slots.shape[0]:
                 return n, count
             slots[count, :d] = X[n]
+            slots[count, d : d + 6] = 0.0
             slots[count, d] = w[n]
-            slots[count, d + 1] = 0.0
             slots[count, d + 2] = y[n]
-            slots[count, d + 3] = 0.0
+            slots[count, d + 4] = spread[n]
+            slots[count, d + 6 :] = moved[n]
             count += 1
             table[h] = count
             continue
-        weight, lost = _two_sum(slots[slot, d], w[n])
-        off = (y[n] - slots[slot, d + 2]) - slots[slot, d + 3]
-        step = off * (w[n] / weight)
-        spread[0], rounding = _two_sum(spread[0], step * off * slots[slot, d])
-        spread[1] += rounding
-        slots[slot, d] = weight
-        slots[slot, d + 1] += lost
-        slots[slot, d + 2], slots[slot, d + 3] = _two_sum(slots[slot, d + 2], slots[slot, d + 3] + step)
+        sums = slots[slot, d:]
+        weight, lost = _two_sum(sums[0], w[n])
+        off = (y[n] - sums[2]) - sums[3]
+        share = w[n] / weight
+        joint = share * sums[0]
+        if moved.shape[1] > 0:
+            _join_moves(sums[6:], moved[n], share, joint, off)
+        sums[0] = weight
+        sums[1] += lost
+        sums[2], sums[3] = _two_sum(sums[2], sums[3] + share * off)
+        sums[4], lost = _two_sum(sums[4], spread[n] + joint * off * off)
+        sums[5] += lost
     return y.size, count
+
+
+@njit(cache=True, nogil=True)
+def _join_moves(into, more, share, joint, off):
+    """Join two sets of moves: ``share`` is the part of the weight that comes in, ``off`` the mean targets' distance."""
+    d = into.size // 5
+    for j in range(d):
+        apart = more[j] - into[j]
+        into[j] += share * apart
+        into[d + j] += more[d + j] + joint * apart * apart
+        into[2 * d + j] += more[2 * d + j] + joint * apart * off
+        into[3 * d + j] = min(into[3 * d + j], more[3 * d + j])
+        into[4 * d + j] = max(into[4 * d + j], more[4 * d + j])
 
 
 @njit(cache=True, nogil=True)
