@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, _fit_context, clone
+from sklearn.base import RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import KFold, RepeatedKFold, check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexnn._base import BaseConvexNN, unchanged_by_failure
 from convexnn._export.files import read_block, write_block
+from convexnn._folds import Fold, validate
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
-from convexnn.model import Model, build_model
-from convexnn.path import falling, follow, geometric_alphas
+from convexnn.model import build_model
+from convexnn.path import falling, geometric_alphas
 from convexnn.progress import bar
 
 Array = NDArray[np.float64]
 NOT_SHARED = ("depth", "activation", "alpha", "warm_start")
+FOLDS, REPEATS, FEW = 5, 5, 1000
 
 
 class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
@@ -49,8 +48,9 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     eps : float, default=1e-4
         The least alpha over the critical one.
     cv : int, cross-validation generator or iterable, default=None
-        The folds. None is 5; an int is that many shuffled folds (rows are often sorted by x, and folds without an end of
-        the data would ask for extrapolation); others are used as they are.
+        The folds. An int is that many shuffled folds (rows are often sorted by x, and folds without an end of the data would
+        ask for extrapolation). None is 5, and for up to 1000 rows five times 5, shuffled anew: with few rows the choice
+        depends on which of them are left out together, and repeats cost little. Others are used as they are.
     scoring : str or callable, default=None
         A scorer of scikit-learn, of which more is better. None is minus the mean loss (squared loss: the
         negative mean squared error).
@@ -106,7 +106,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     cv_results_ : dict of ndarray
         For all architectures: ``depth``, ``activation`` of shape (n_architectures,), ``alphas`` (n_architectures, n_alphas),
         ``mse`` and ``score`` (n_architectures, n_alphas, n_folds), ``mean_score`` and ``standard_error``
-        (n_architectures, n_alphas). The means weigh the folds by the weight of their rows.
+        (n_architectures, n_alphas). The means weigh the folds by the weight of their rows; folds that repeat others, as
+        rows are left out more than once, do not make the standard error smaller.
     alpha_max_ : float
         The critical alpha of the architecture chosen.
     coef_, features_, intercept_, skip_coef_, breakpoints_, slopes_, network_, n_neurons_ : various
@@ -139,7 +140,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     >>> from convexnn.datasets import load_mcycle
     >>> model = ConvexNNRegressorCV(depths=(2, 3), alphas=20).fit(*load_mcycle(return_X_y=True))
     >>> model.mse_path_.shape, bool(model.dual_gap_ <= 1e-6)
-    ((20, 5), True)
+    ((20, 25), True)
     """
 
     _parameter_constraints: dict = {
@@ -239,7 +240,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
             scorer = None if self.scoring is None else check_scoring(self, self.scoring)
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None
-            splits = self._splitter().split(X, y, **({} if routed is None else routed.splitter.split))
+            splits = self._splitter(len(y)).split(X, y, **({} if routed is None else routed.splitter.split))
             candidates = []
             for template in templates:
                 trainer = template._trainer(X, y, w)
@@ -249,11 +250,13 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
             if not folds:
                 raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
-            jobs = (delayed(_validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
+            jobs = (delayed(validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
             parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
             results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
             mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
-            self._choose(templates, [grid for *_, grid in candidates], mse, score, [fold.weight for fold in folds])
+            total = float(len(y) if w is None else w.sum())
+            shares = np.array([fold.weight for fold in folds]) / total
+            self._choose(templates, [grid for *_, grid in candidates], mse, score, shares)
             if gaps.max() > self.tol:
                 warnings.warn(
                     f"The relative duality gap was more than tol={self.tol:g} in {np.count_nonzero(gaps > self.tol)} of "
@@ -282,17 +285,23 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             raise ValueError("depths and activations must name at least one architecture")
         return templates
 
-    def _splitter(self):
+    def _splitter(self, n_samples: int = 0):
+        seed = 0 if self.random_state is None else self.random_state
+        if self.cv is None and n_samples <= FEW:
+            return RepeatedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
         if self.cv is None or isinstance(self.cv, Integral):
-            seed = 0 if self.random_state is None else self.random_state
-            return KFold(5 if self.cv is None else int(self.cv), shuffle=True, random_state=seed)
+            return KFold(FOLDS if self.cv is None else int(self.cv), shuffle=True, random_state=seed)
         return check_cv(self.cv)
 
-    def _choose(self, templates, grids, mse, score, weights) -> None:
-        """Set what the cross-validation says, from errors and scores of shape (architectures, alphas, folds)."""
-        mean = np.average(score, axis=2, weights=weights)
-        folds = len(weights)
-        error = score.std(axis=2, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(mean.shape)
+    def _choose(self, templates, grids, mse, score, shares) -> None:
+        """Set what the cross-validation says, from errors and scores of shape (architectures, alphas, folds).
+
+        ``shares`` are the parts of all weight that the folds leave out.
+        """
+        mean = np.average(score, axis=2, weights=shares)
+        # each row says once what it says, however often it is left out
+        independent = shares.size / max(1.0, shares.sum())
+        error = score.std(axis=2, ddof=1) / np.sqrt(independent) if shares.size > 1 else np.zeros(mean.shape)
         best, place = np.unravel_index(np.argmax(mean), mean.shape)
         if self.selection == "one_standard_error":
             place = np.argmax(mean[best] >= mean[best, place] - error[best, place])
@@ -345,57 +354,3 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         """
         mapping = MethodMapping().add(caller="fit", callee="split")
         return MetadataRouter(owner=self).add_self_request(self).add(splitter=self._splitter(), method_mapping=mapping)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Rows to train on, rows left out, and what scores the latter."""
-
-    X: Array
-    y: Array
-    w: Array | None
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-    scorer: Callable[..., float] | None
-
-    @property
-    def weight(self) -> float:
-        """The weight of the rows left out."""
-        return float(self.test.size if self.w is None else self.w[self.test].sum())
-
-
-class _Point(RegressorMixin, BaseEstimator):
-    """A fitted function in the form that scorers expect."""
-
-    def __init__(self, model: Model | None = None):
-        self.model = model
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: Array) -> Array:
-        assert self.model is not None
-        return self.model.predict(X)
-
-
-def _validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Array, Array, Array]:
-    """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha."""
-    X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]
-    trainer = clone(template)._trainer(
-        fold.X[fold.train], fold.y[fold.train], None if fold.w is None else fold.w[fold.train]
-    )
-    path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
-    mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
-    if fold.scorer is None:
-        loss = template._loss()
-        if loss.quadratic:
-            return mse, -mse, path.dual_gaps
-        means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
-        return mse, -np.array(means), path.dual_gaps
-    weights = {"sample_weight": w} if w is not None and _takes_weights(fold.scorer) else {}
-    return mse, np.array([fold.scorer(_Point(model), X, y, **weights) for model in path.models]), path.dual_gaps
-
-
-def _takes_weights(scorer: Callable[..., float]) -> bool:
-    own = getattr(scorer, "_score_func", scorer)  # a scorer of scikit-learn passes them on
-    return "sample_weight" in signature(own).parameters

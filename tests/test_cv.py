@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.metrics import make_scorer, max_error, mean_pinball_loss
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, RepeatedKFold, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
@@ -51,7 +51,7 @@ def test_errors_are_those_of_separate_fits(depths, parameters, data):
 
 def test_choice_and_refit(data):
     X, y, _ = data
-    model = ConvexNNRegressorCV((2, 4), ("relu", "threshold", "leaky_relu"), alphas=8, negative_slope=0.0).fit(X, y)
+    model = ConvexNNRegressorCV((2, 4), ("relu", "threshold", "leaky_relu"), alphas=8, cv=5, negative_slope=0.0).fit(X, y)
     results = model.cv_results_
     pairs = list(zip(results["depth"].tolist(), results["activation"].tolist(), strict=True))
     assert pairs == [(2, "relu"), (4, "relu"), (2, "threshold"), (2, "leaky_relu"), (4, "leaky_relu")]
@@ -85,7 +85,7 @@ def test_scorers_agree_with_grid_search(scoring, data):
     for fold in range(3):
         expected = search.cv_results_[f"split{fold}_test_score"]
         np.testing.assert_allclose(model.cv_results_["score"][0, :, fold], expected, rtol=1e-3)
-    assert np.isfinite(ConvexNNRegressorCV(alphas=2, scoring=scoring).fit(X, y, sample_weight=w).alpha_)
+    assert np.isfinite(ConvexNNRegressorCV(alphas=2, cv=2, scoring=scoring).fit(X, y, sample_weight=w).alpha_)
 
 
 def test_default_score_is_the_loss(data):
@@ -107,9 +107,27 @@ def test_default_folds_are_shuffled_and_always_the_same(data):
     assert first.mse_path_.min() < ConvexNNRegressorCV(alphas=5, cv=KFold(5)).fit(X, y).mse_path_.mean(axis=1).min()
 
 
+def test_few_rows_are_split_five_times(data):
+    X, y, _ = data
+    few = ConvexNNRegressorCV((2, 3), alphas=6).fit(X, y)
+    folds = RepeatedKFold(n_splits=5, n_repeats=5, random_state=0)
+    np.testing.assert_array_equal(few.mse_path_, ConvexNNRegressorCV((2, 3), alphas=6, cv=folds).fit(X, y).mse_path_)
+    X = np.linspace(-2, 2, 1001)[:, None]
+    assert ConvexNNRegressorCV(alphas=3).fit(X, np.sin(X[:, 0])).mse_path_.shape == (3, 5)
+
+
+def test_repeated_folds_have_the_standard_error_of_one_round(data):
+    X, y, w = data
+    rounds = [(train, test) for _ in range(4) for train, test in FOLDS.split(X)]
+    once, often = (ConvexNNRegressorCV(alphas=6, cv=cv).fit(X, y, sample_weight=w).cv_results_ for cv in (FOLDS, rounds))
+    np.testing.assert_allclose(often["mean_score"], once["mean_score"], rtol=1e-12)
+    # the same four times over: the standard deviation differs by its degrees of freedom only
+    np.testing.assert_allclose(often["standard_error"] * np.sqrt(11 / 8), once["standard_error"], rtol=1e-12)
+
+
 def test_threads_change_nothing(data):
     X, y, w = data
-    one, two = (ConvexNNRegressorCV((2, 3), alphas=6, n_jobs=jobs).fit(X, y, sample_weight=w) for jobs in (1, 2))
+    one, two = (ConvexNNRegressorCV((2, 3), alphas=6, cv=5, n_jobs=jobs).fit(X, y, sample_weight=w) for jobs in (1, 2))
     np.testing.assert_array_equal(one.cv_results_["mse"], two.cv_results_["mse"])
 
 
@@ -142,21 +160,21 @@ def test_steps_are_found_in_steps():
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(200, 1))
     y = np.select([X[:, 0] < 0.3, X[:, 0] < 0.6], [0.0, 2.0], 1.0) + 0.1 * rng.normal(size=200)
-    assert ConvexNNRegressorCV((2, 3), ("relu", "threshold")).fit(X, y).activation_ == "threshold"
+    assert ConvexNNRegressorCV((2, 3), ("relu", "threshold"), cv=5).fit(X, y).activation_ == "threshold"
 
 
 def test_two_inputs():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(80, 2))
     y = np.abs(X[:, 0]) + np.sin(2 * X[:, 1]) + 0.1 * rng.normal(size=80)
-    model = ConvexNNRegressorCV((2, 3), alphas=10).fit(X, y)
+    model = ConvexNNRegressorCV((2, 3), alphas=10, cv=3).fit(X, y)
     assert model.score(X, y) > 0.9 and model.dual_gap_ <= 1e-6
 
 
 @pytest.mark.parametrize("load", [load_mcycle, load_run_log])
 def test_real_data(load):
     X, y = load(return_X_y=True)
-    model = ConvexNNRegressorCV(depths=(2, 3)).fit(X, y)
+    model = ConvexNNRegressorCV(depths=(2, 3), cv=5).fit(X, y)
     assert model.dual_gap_ <= 1e-6 and model.mse_path_.mean(axis=1).min() < 0.5 * y.var()
     assert model.alphas_[0] > model.alpha_
 
@@ -183,5 +201,5 @@ def test_bad_parameters_are_named(arguments, match, data):
 
 
 def test_warns_where_the_tolerance_is_not_reached(data):
-    with pytest.warns(UserWarning, match=r"in \d+ of 20 fits to the folds"):
+    with pytest.warns(UserWarning, match=r"in \d+ of 100 fits to the folds"):
         ConvexNNRegressorCV(alphas=4, max_iter=1, tol=1e-12).fit(*data[:2])

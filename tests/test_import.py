@@ -38,7 +38,10 @@ LAYERS = [
     {"model", "training", "certificate", "polishing"},
     {"path", "information", "_export"},
     {"_base"},
-    {"_regressor", "_compress", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile", "_cv"},
+    {
+        *("_regressor", "_compress", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile"),
+        *("_folds", "_cv"),
+    },
     {"closed_forms", "landscape"},
     {"plotting", "datasets"},
     {"_explore"},

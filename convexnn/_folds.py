@@ -1,0 +1,71 @@
+"""What one fold of a cross-validation says: a path trained on its rows, judged on the rows left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+
+from convexnn._regressor import ConvexNNRegressor
+from convexnn.model import Model
+from convexnn.path import follow
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to train on, rows left out, and what scores the latter."""
+
+    X: Array
+    y: Array
+    w: Array | None
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    scorer: Callable[..., float] | None
+
+    @property
+    def weight(self) -> float:
+        """The weight of the rows left out."""
+        return float(self.test.size if self.w is None else self.w[self.test].sum())
+
+
+class _Point(RegressorMixin, BaseEstimator):
+    """A fitted function in the form that scorers expect."""
+
+    def __init__(self, model: Model | None = None):
+        self.model = model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Array) -> Array:
+        assert self.model is not None
+        return self.model.predict(X)
+
+
+def validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Array, Array, Array]:
+    """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha."""
+    X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]
+    trainer = clone(template)._trainer(
+        fold.X[fold.train], fold.y[fold.train], None if fold.w is None else fold.w[fold.train]
+    )
+    path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
+    mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
+    if fold.scorer is None:
+        loss = template._loss()
+        if loss.quadratic:
+            return mse, -mse, path.dual_gaps
+        means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
+        return mse, -np.array(means), path.dual_gaps
+    weights = {"sample_weight": w} if w is not None and _takes_weights(fold.scorer) else {}
+    return mse, np.array([fold.scorer(_Point(model), X, y, **weights) for model in path.models]), path.dual_gaps
+
+
+def _takes_weights(scorer: Callable[..., float]) -> bool:
+    own = getattr(scorer, "_score_func", scorer)  # a scorer of scikit-learn passes them on
+    return "sample_weight" in signature(own).parameters
