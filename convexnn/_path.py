@@ -52,8 +52,9 @@ def convex_nn_path(
     exact : bool, default=False
         Whether to return the whole path instead of a grid: it is piecewise linear in alpha, and ``alphas`` of the result are
         the critical alpha, all kinks below it, and the end. The end is the least of ``alphas`` where these are given. For
-        the squared loss, one step for each kink: for up to a few thousand points at depth 2 and narrow ReLU, and for small
-        explicit dictionaries.
+        the squared loss, one step for each kink, which are about as many as points: of one input at depth 2 (not threshold
+        and sign) and narrow ReLU a step is a pass over the data, good for tens of thousands of points; else it works on
+        explicit features, for small dictionaries.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights of the rows.
     **parameters

@@ -1,11 +1,15 @@
 """The exact path: the optimality conditions hold at and between its kinks, on dictionaries written out anew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from deep_reference import Row, best_objective, dictionary, smalls
 from hypothesis import given, settings
 
 from convexnn import ConvexNNRegressor, convex_nn_path
+from convexnn.solvers.homotopy import trace
+from convexnn.solvers.solution import fitted_values
 
 ROWS = {
     "relu": Row(2, "relu"),
@@ -123,3 +127,92 @@ def test_alphas_that_cannot_be_asked_for(exact, alpha, match, rng):
 def test_does_not_end_at_zero():
     with pytest.raises(ValueError, match="ends above zero"):
         convex_nn_path([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], exact=True, alphas=[0.0])
+
+
+NETWORKS = {
+    "relu": {},
+    "leaky": {"activation": "leaky_relu", "negative_slope": 0.2},
+    "abs": {"activation": "abs"},
+    "narrow": {"depth": 3},
+}
+X_KINDS = {
+    "random": lambda n, rng: rng.normal(size=n),
+    "grid": lambda n, rng: np.arange(float(n)),
+    "ties": lambda n, rng: rng.integers(0, n, n).astype(float),
+    "heavy": lambda n, rng: rng.standard_cauchy(n),
+}
+Y_KINDS = {
+    "noise": lambda x, rng: rng.normal(size=x.size),
+    "alternating": lambda x, rng: (-1.0) ** np.arange(x.size),
+    "integers": lambda x, rng: rng.integers(0, 3, x.size).astype(float),
+    "mirrored": lambda x, rng: np.abs(x - np.median(x)) % 3,
+    "steps": lambda x, rng: (x > np.median(x)).astype(float),
+    "walk": lambda x, rng: np.cumsum(rng.normal(size=x.size)),
+}
+
+
+def check_in_function_space(path, x, y, w, name, rng, number=40):
+    """Check the conditions at some kinks and between them by F(a) = sum lam max(x - a, 0), summed in long double."""
+    places = np.unique(rng.integers(0, len(path) - 1, number))
+    alphas, norms = path.alphas, np.array([np.abs(z).sum() for z in path.coefs])
+    parts = np.concatenate([alphas[places + 1] + t * (alphas[places] - alphas[places + 1]) for t in (0.0, 1e-3, 0.5, 0.999)])
+    points, inverse = np.unique(x, return_inverse=True)
+    steps = np.diff(points.astype(np.longdouble))
+    for alpha, fit in zip(parts, path.predict(x[:, None], alpha=parts).T, strict=True):
+        lam = w * (y - fit)
+        assert abs(lam.sum()) <= 1e-11 * w.sum() * np.ptp(y)
+        mass = np.cumsum((np.bincount(inverse, lam) - lam.sum() / points.size).astype(np.longdouble)[::-1])[::-1]
+        curve = np.append(np.cumsum((mass[1:] * steps)[::-1])[::-1], 0.0)
+        largest = {
+            "relu": max(np.abs(curve).max(), np.abs(curve - curve[0]).max()),
+            "leaky": max(np.abs(0.8 * curve + 0.2 * curve[0]).max(), np.abs(0.8 * curve - curve[0]).max()),
+            "abs": np.abs(2.0 * curve - curve[0]).max(),
+            "narrow": np.ptp(curve),
+        }[name]
+        beta = alpha * w.sum()
+        assert largest <= beta * (1.0 + 1e-9)
+        norm = np.interp(alpha, alphas[::-1], norms[::-1])
+        assert lam @ (fit - np.average(fit, weights=w)) == pytest.approx(beta * norm, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("y_kind", Y_KINDS)
+@pytest.mark.parametrize("x_kind", X_KINDS)
+def test_optimal_on_hard_data(x_kind, y_kind, name):
+    rng = np.random.default_rng([list(X_KINDS).index(x_kind), list(Y_KINDS).index(y_kind), list(NETWORKS).index(name)])
+    for n in (9, 80):
+        x = X_KINDS[x_kind](n, rng)
+        y, w = Y_KINDS[y_kind](x, rng), rng.integers(1, 4, n).astype(float)
+        path = convex_nn_path(x[:, None], y, sample_weight=w, exact=True, tol=1e-9, **NETWORKS[name])
+        assert path.alphas[-1] == pytest.approx(1e-3 * path.alpha_max, rel=1e-12)
+        if path.alpha_max > 0.0:
+            check_in_function_space(path, x, y, w, name, rng)
+
+
+@pytest.mark.parametrize("parameters", [*NETWORKS.values(), {"skip_connection": True}], ids=str)
+def test_knots_and_columns_turn_at_the_same_alphas(parameters, rng):
+    X = rng.normal(size=(40, 1))
+    y = np.sin(3 * X[:, 0]) + 0.3 * rng.normal(size=40)
+    path = convex_nn_path(X, y, exact=True, **parameters)
+    unit = path.trainings[0].problem
+    unit = replace(unit, betas=unit.betas / path.alphas[0])
+    columns, status = trace(unit, path.alpha_max, path.alphas[-1])
+    assert not status
+    np.testing.assert_allclose(path.alphas, [alpha for alpha, _ in columns], rtol=1e-8)
+    for training, (_, solution) in zip(path.trainings, columns, strict=True):
+        np.testing.assert_allclose(
+            fitted_values(unit, training.solution), fitted_values(unit, solution), rtol=0.0, atol=1e-9
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parameters", [{}, {"depth": 3}], ids=str)
+@pytest.mark.parametrize("kind", ["curve", "integers", "alternating"])
+def test_ten_thousand_points(kind, parameters, rng):
+    n = 10_000
+    x = rng.normal(size=n) if kind == "curve" else np.arange(float(n))
+    y = np.sin(3 * x) + 0.3 * rng.normal(size=n) if kind == "curve" else Y_KINDS[kind](x, rng)
+    path = convex_nn_path(x[:, None], y, exact=True, **parameters)
+    assert len(path) > 3000 and path.alphas[-1] == pytest.approx(1e-3 * path.alpha_max, rel=1e-12)
+    assert path.dual_gaps.max() <= 1e-9
+    check_in_function_space(path, x, y, np.ones(n), "narrow" if parameters else "relu", rng, number=20)
