@@ -218,11 +218,11 @@ def falling(alphas: ArrayLike) -> Array:
 
 def follow_exactly(trainer: Trainer, alpha_min: float) -> tuple[SolutionPath, str]:
     """Return the whole path down to an alpha, and why it ends earlier if it does."""
-    from convexnn.solvers import homotopy, knot_path
-
-    dictionaries = trainer.unit.dictionaries
-    knots = len(dictionaries) == 1 and isinstance(dictionaries[0], SplineDictionary) and dictionaries[0].spline_norm
-    trace = knot_path.trace if knots else homotopy.trace
+    first = trainer.unit.dictionaries[0]
+    if len(trainer.unit.dictionaries) == 1 and isinstance(first, SplineDictionary) and first.spline_norm is not None:
+        from convexnn.solvers.knot_path import trace
+    else:
+        from convexnn.solvers.homotopy import trace
     if trainer.alpha_max <= alpha_min:
         return replace(follow(trainer, np.array([alpha_min]), tol=1.0, max_iter=1), kinks=True), ""
     nodes, status = trace(trainer.unit, trainer.alpha_max, alpha_min)

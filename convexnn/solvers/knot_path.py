@@ -1,8 +1,9 @@
 """The whole solution path of a linear spline: a homotopy in beta from the critical one down, kink by kink.
 
-For the networks of :mod:`convexnn.solvers.spline`, whose notation this is. As long as the knots, the signs of their kinks
-and the form of tau stay as they are, the fit and the curve F are linear in beta, and two or three tridiagonal solves say
-how. That ends at the largest beta below at which a kink vanishes, F meets its band at another point, or tau changes form:
+For the networks of :mod:`convexnn.solvers.spline`, in the notation of :mod:`convexnn.solvers.knots`. As long as the knots,
+the signs of their kinks and the form of tau stay as they are, the fit and the curve F are linear in beta, and two or three
+tridiagonal solves say how. That ends at the largest beta below at which a kink vanishes, F meets its band at another
+point, or tau changes form:
 
     tau = 0 (``LEVEL``), while the outer slopes cost less than the kinks, ``excess`` < 0;
     0 < |tau| < 1 (``BALANCED``), ``excess`` = 0, and e = beta (1 - |tau|) is linear in beta;
@@ -16,6 +17,8 @@ pivoting, Judice and Pires 1994). Several events at one beta, as of data on a gr
 On a grid kinks may also crowd towards a beta geometrically, closer than rounding can tell, and between inputs that nearly
 are ties their order is rounding. Where the exchange does not end, or the fit that it ends at has a gap, the path goes on
 from the optimum at a beta a little below, found by the solver for one beta.
+
+Importing this module loads the compiled loops.
 """
 
 from __future__ import annotations
@@ -27,10 +30,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexnn.dictionaries.base import SplineDictionary
 from convexnn.duality import Problem
+from convexnn.kernels.blocks import segment_sums
+from convexnn.kernels.contacts import contacts
+from convexnn.kernels.hinges import hinge_sums
+from convexnn.kernels.splines import insert_sums
 from convexnn.solvers import spline
+from convexnn.solvers.knots import Fitter, State
 from convexnn.solvers.solution import Solution, SplineSolution
-from convexnn.solvers.spline import Fitter, State, spline_of
+from convexnn.solvers.spline import Carry, spline_of
 
 Array = NDArray[np.float64]
 LEVEL, BALANCED, FULL = range(3)
@@ -144,8 +153,11 @@ class KnotPath:
 
     def __init__(self, unit: Problem):
         self.unit = unit
-        self.fitter = Fitter(replace(unit, betas=np.ones(1)), None)
+        self.fitter = Fitter(replace(unit, betas=np.ones(1)))
         self.norm = self.fitter.norm
+        dictionary = unit.dictionaries[0]
+        assert isinstance(dictionary, SplineDictionary)
+        self.dictionary = dictionary
         self.root = np.sqrt(unit.data.w)
         self.sweeps = 0
 
@@ -185,8 +197,6 @@ class KnotPath:
 
     def curve(self) -> Array:
         """Return F of the constant fit, zero at the last point."""
-        from convexnn.kernels.hinges import hinge_sums
-
         x, y, w, _ = self.fitter.data
         return hinge_sums(x, w * (y - np.average(y, weights=w)))[0]
 
@@ -210,9 +220,6 @@ class KnotPath:
 
     def _state(self, pattern: Pattern) -> State:
         """Return knots, signs and segment sums in the form of the solver for one beta."""
-        from convexnn.kernels.blocks import segment_sums
-        from convexnn.kernels.splines import insert_sums
-
         data, ends = self.fitter.data, pattern.knots[[0, -1]]
         sums = np.empty((max(1, self.fitter.x.size // 9), 5))
         insert_sums(*data, ends, np.array([segment_sums(*data, *ends)]), pattern.knots, sums)
@@ -233,8 +240,6 @@ class KnotPath:
 
     def ahead(self, pattern: Pattern, line: Line, beta: float) -> Ahead:
         """Return when events come on a line."""
-        from convexnn.kernels.contacts import contacts
-
         x, y, w, _ = self.fitter.data
         state = State(pattern.knots, pattern.signs, np.empty(0), np.empty(0), np.empty(0), 0.0)
         zero, full = self.unit_forces(state, pattern.side)
@@ -320,7 +325,7 @@ class KnotPath:
     def solved(self, beta: float) -> tuple[Pattern, Solution]:
         """Return the pattern of a beta and the optimum, by the solver for one beta."""
         solution = spline.solve(replace(self.unit, betas=np.array([beta])), tol=0.0, max_iter=200)
-        assert isinstance(solution.carry, spline.Carry)
+        assert isinstance(solution.carry, Carry)
         state = solution.carry.state
         tau = state.tau if self.norm.coupled else 0.0
         level = tau == 0.0 and self.norm.kink > 0.5
@@ -342,7 +347,7 @@ class KnotPath:
         gap = fitter.price(state).gap
         n_iter, self.sweeps = max(1, self.sweeps), 0
         fit = spline_of(self.unit, knots, values, slopes)
-        return SplineSolution.represent(self.fitter.dictionary, fit, gap, n_iter)
+        return SplineSolution.represent(self.dictionary, fit, gap, n_iter)
 
 
 def trace(unit: Problem, alpha_max: float, alpha_min: float) -> tuple[list[tuple[float, Solution]], str]:
