@@ -42,7 +42,7 @@ LAYERS = [
         *("_regressor", "_compress", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile"),
         *("_folds", "_cv"),
     },
-    {"closed_forms", "landscape"},
+    {"closed_forms", "tightness", "landscape"},
     {"plotting", "datasets"},
     {"_explore"},
     {"_demo", "_cli", "__main__"},
