@@ -186,18 +186,23 @@ class SolutionPath:
         expected = len(self.trainings[0].problem.data.axes)
         if inputs.shape[1] != expected:
             raise ValueError(f"X has {inputs.shape[1]} features, but the path was computed with {expected} features")
-        at_kinks = np.column_stack([model.predict(inputs) for model in self.models])
         if alpha is None:
-            return at_kinks
+            return np.column_stack([model.predict(inputs) for model in self.models])
         if not self.kinks:
             raise ValueError("alpha can be chosen on an exact path only: convex_nn_path(..., exact=True)")
-        least = falling(np.atleast_1d(alpha))[-1]
-        if least < self.alphas[-1] * (1.0 - 1e-12):
-            raise ValueError(f"alpha must be at least {self.alphas[-1]:.6g}, where the path ends, got {least:.6g}")
-        wanted = np.minimum(np.atleast_1d(np.asarray(alpha, dtype=np.float64)), self.alphas[0])
-        # each column is a combination of two: np.interp of the unit vectors
-        weights = np.column_stack([np.interp(wanted, self.alphas[::-1], unit) for unit in np.eye(len(self))])
-        return at_kinks[:, ::-1] @ weights.T
+        alphas, least = self.alphas, falling(np.atleast_1d(alpha))[-1]
+        if least < alphas[-1] * (1.0 - 1e-12):
+            raise ValueError(f"alpha must be at least {alphas[-1]:.6g}, where the path ends, got {least:.6g}")
+        wanted = np.clip(np.atleast_1d(np.asarray(alpha, dtype=np.float64)), alphas[-1], alphas[0])
+        # each column is a combination of those at the next kinks above and below
+        below = np.searchsorted(-alphas, -wanted)
+        above = np.maximum(below - 1, 0)
+        share = (alphas[above] - wanted) / np.maximum(alphas[above] - alphas[below], np.finfo(np.float64).tiny)
+        needed, places = np.unique(np.concatenate((above, below)), return_inverse=True)
+        fits = np.column_stack([self.models[kink].predict(inputs) for kink in needed])
+        first, second = fits[:, places[: wanted.size]], fits[:, places[wanted.size :]]
+        return first + share * (second - first)
+
 
 def geometric_alphas(alpha_max: float, number: int, eps: float) -> Array:
     """Return ``number`` alphas from the critical one to ``eps`` of it, falling; as in scikit-learn's Lasso paths."""
