@@ -74,7 +74,8 @@ def fit_many(frame, *, by=None, column=None, time=None, estimator=None, n_jobs=N
     scheme = WindowScheme(check_lags(estimator.lags), estimator.difference)
     for name, values in series.items():
         read_series(values, argument=f"series {name!r}", least=scheme.width + 2, why="its windows need")
-    fitted = Parallel(n_jobs=n_jobs)(delayed(_fit)(estimator, values) for values in series.values())
+    # in a tuple a series goes along with its task: joblib leaves a bare one to some worker of Dask, which may lose it
+    fitted = Parallel(n_jobs=n_jobs)(delayed(_fit)(estimator, (values,)) for values in series.values())
     models = dict(zip(series, fitted, strict=True))
     missed = [name for name, model in models.items() if not model.converged_]
     if missed:
@@ -114,10 +115,10 @@ def _split(frame: Any, by: Any, column: Any, time: Any) -> dict[Any, Any]:
     return dict(iter(groups))
 
 
-def _fit(estimator: ConvexNNAutoregressor, series: Any) -> ConvexNNAutoregressor:
+def _fit(estimator: ConvexNNAutoregressor, series: tuple[Any]) -> ConvexNNAutoregressor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said once for all series
-        return clone(estimator).fit(series)
+        return clone(estimator).fit(*series)
 
 
 def _table(models: dict[Any, ConvexNNAutoregressor], by: Any) -> Any:

@@ -171,7 +171,8 @@ class Pool:
         X = X + 0.0  # a negative zero has other bits than zero
         place = 0
         while place < y.size:
-            place, self._count = pool(X, y, w, spread, moves, place, self._table, self._slots, self._count)
+            with np.errstate(over="ignore", invalid="ignore"):  # the result says so, compiled or not
+                place, self._count = pool(X, y, w, spread, moves, place, self._table, self._slots, self._count)
             if place < y.size:
                 self._grow()
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,9 +108,16 @@ def test_grid_search_is_that_of_one_process(client, frame):
         spread = search.fit(X, y).cv_results_["mean_test_score"]
     assert executed(client) > before
     assert_array_equal(spread, search.set_params(n_jobs=1).fit(X, y).cv_results_["mean_test_score"])
+
+
+@pytest.mark.skipif(joblib.__version__ < "1.4", reason="the backend for Dask of joblib before 1.4 returns no generator")
+def test_cross_validation_along_paths_is_that_of_one_process(client, frame):
+    X, y = frame[["price"]][:500], frame["next"][:500]
     chosen = ConvexNNRegressorCV(alphas=5, cv=3)
+    before = executed(client)
     with parallel_config("dask"):
         spread = chosen.fit(X, y).mse_path_
+    assert executed(client) > before
     assert_array_equal(spread, chosen.fit(X, y).mse_path_)
 
 
@@ -126,20 +134,52 @@ def test_many_series_are_fitted_by_the_workers(client):
         assert_array_equal(models[name].forecast(3), alone[name].forecast(3))
 
 
+class Fatal(ConvexNNAutoregressor):
+    """An autoregressor whose fit to a series of 77 values kills its process, once."""
+
+    def __init__(self, marker="", lags=1):
+        super().__init__(lags=lags)
+        self.marker = marker
+
+    def fit(self, series):
+        if len(series) == 77 and not os.path.exists(self.marker):
+            die(self.marker)
+        return super().fit(series)
+
+
+def die(marker):
+    """Leave the number of this process in a file, and kill it."""
+    with open(marker, "w") as file:
+        file.write(str(os.getpid()))
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def test_a_worker_that_dies_loses_no_series(client, tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not find this module: it goes along
+    pids = set(client.run(os.getpid).values())
+    rng = np.random.default_rng(0)
+    sizes = [60, 61, 62, 77, 63, 64, 65, 66]
+    parts = [pd.DataFrame({"name": str(size), "value": rng.normal(size=size).cumsum()}) for size in sizes]
+    with parallel_config("dask"):
+        models, table = fit_many(pd.concat(parts), by="name", estimator=Fatal(str(tmp_path / "died")), n_jobs=2)
+    assert int((tmp_path / "died").read_text()) in pids, "no worker was killed"
+    alone, expected = fit_many(pd.concat(parts), by="name", estimator=ConvexNNAutoregressor())
+    pd.testing.assert_frame_equal(table, expected)
+    assert_array_equal(models["77"].forecast(3), alone["77"].forecast(3))
+
+
 def partition(number, marker):
     """Return rows; the worker that makes the thirteenth of them first kills itself, once."""
     if number == 12 and not os.path.exists(marker):
-        with open(marker, "w") as file:
-            file.write(str(os.getpid()))
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        die(marker)
     time.sleep(0.01)
     rng = np.random.default_rng(number)
     cents = rng.integers(0, 100, size=1000)
     return pd.DataFrame({"x": cents / 100, "y": np.cos(cents / 9) + rng.normal(size=1000)})
 
 
-def test_a_worker_that_dies_loses_nothing(client, tmp_path):
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this module: it goes along
+def test_a_worker_that_dies_loses_no_row(client, tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     pids = set(client.run(os.getpid).values())
     marker = tmp_path / "died"
     empty = pd.DataFrame({"x": np.empty(0), "y": np.empty(0)})
