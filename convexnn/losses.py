@@ -110,7 +110,9 @@ class Envelope(Loss):
     def value(self, f: Array, y: Array) -> Array:
         r = y - f
         v = self._slope(r)
-        return v * r - (0.5 * self.width) * v * v
+        r -= (0.5 * self.width) * v
+        r *= v
+        return r
 
     def dual(self, f: Array, y: Array) -> Array:
         return self._slope(y - f)

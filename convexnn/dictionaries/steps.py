@@ -34,8 +34,10 @@ class Steps(StepDictionary):
         from convexnn.kernels.sweeps import excursions
 
         curve = self._curve(lam)
+        maximum = max(float(curve.max(initial=0.0)), -float(curve.min(initial=0.0)))
+        if maximum <= bound or limit == 0:
+            return Priced(maximum, np.empty((0, 1), np.int64), np.empty(0))
         found = excursions(curve, bound)
-        maximum = float(np.abs(curve).max(initial=0.0))
         return most_violated(maximum, found[:, None], curve[found], limit)
 
     def tight(self, lam: Array, bound: float) -> Rows:
@@ -47,7 +49,9 @@ class Steps(StepDictionary):
 
     def _curve(self, lam: Array) -> Array:
         """Return the correlation of every step."""
-        return self.height * np.cumsum(lam[:0:-1])[::-1]
+        curve = np.cumsum(lam[:0:-1])[::-1]
+        curve *= self.height
+        return curve
 
     def steps_at(self, features: Rows, points: Array | None) -> Array:
         """Return the places of the steps."""

@@ -23,16 +23,17 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     """Solve the problem exactly; ``max_iter`` bounds the passes over the data, one without a skip connection."""
     data, dictionary = problem.data, problem.dictionaries[0]
     assert isinstance(dictionary, StepDictionary | SwitchDictionary)
-    points, y, w = data.axes[0].points, data.y, data.w
-    penalty = float(problem.betas[0]) / dictionary.height
-    center = float(np.average(points, weights=w))
-    x = points - center
-    omega, n_iter = _find_slope(x, y, w, penalty, max_iter) if problem.skip else (0.0, 1)
-    steps = _steps(y - omega * x, w, penalty)
+    y, w, penalty = data.y, data.w, float(problem.betas[0]) / dictionary.height
+    x, omega, center, n_iter = None, 0.0, 0.0, 1
+    if problem.skip:
+        center = float(np.average(data.axes[0].points, weights=w))
+        x = data.axes[0].points - center
+        omega, n_iter = _find_slope(x, y, w, penalty, max_iter)
+    steps = _steps(y if x is None else y - omega * x, w, penalty)
     features, coef = dictionary.represent(steps)
     cost = float(problem.betas[0]) * float(np.abs(coef).sum())
-    fit = omega * x + steps
-    lam = _dual_point(x if problem.skip else None, w, steps, w * (y - fit), penalty)
+    fit = steps if x is None else omega * x + steps
+    lam = _dual_point(x, w, steps, _weighted_residuals(w, y, fit), penalty)
     gap = evaluate_gap(problem, fit, cost, lam=lam, paired=cost, limit=0)
     status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
     intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
@@ -40,9 +41,16 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
 
 
+def _weighted_residuals(w: Array, y: Array, fit: Array) -> Array:
+    residuals = y - fit
+    residuals *= w
+    return residuals
+
+
 def _levels(steps: Array, rounding: float = 0.0) -> tuple[NDArray[np.int64], Array]:
     """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
-    starts = np.concatenate(([0], np.flatnonzero(np.abs(np.diff(steps)) > rounding) + 1))
+    jumps = np.diff(steps)
+    starts = np.concatenate(([0], np.flatnonzero(np.abs(jumps, out=jumps) > rounding) + 1))
     return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
 
 
@@ -63,13 +71,16 @@ def _steps(y: Array, w: Array, penalty: float) -> Array:
 def _dual_point(x: Array | None, w: Array, steps: Array, lam: Array, penalty: float) -> Array:
     """Correct lam, level by level, so that its sums from either end to a step are exactly the penalty.
 
-    With a skip connection its first moment is made to vanish too, as far as it can be inside the levels.
+    With a skip connection its first moment is made to vanish too, as far as it can be inside the levels. The array given is
+    used up.
     """
     starts, signs = _levels(steps)
     weight = np.add.reduceat(w, starts)
     for _ in range(2):
         off = -penalty * np.diff(signs) - np.add.reduceat(lam, starts)
-        lam = lam + w * _spread(off / weight, starts, lam.size)
+        shift = _spread(off / weight, starts, lam.size)
+        shift *= w
+        lam += shift
         if x is not None:
             inside = x - _spread(np.add.reduceat(w * x, starts) / weight, starts, lam.size)
             curvature = float(np.dot(w * inside, inside))
@@ -107,7 +118,7 @@ def _moment(x: Array, y: Array, w: Array, penalty: float) -> tuple[float, float,
     """Return the first moment of the dual point of the steps for y, its sum without signs, and how fast it falls with x."""
     steps = _steps(y, w, penalty)
     starts, _ = _levels(steps)
-    lam = _dual_point(None, w, steps, w * (y - steps), penalty)
+    lam = _dual_point(None, w, steps, _weighted_residuals(w, y, steps), penalty)
     moment, size = float(np.dot(lam, x)), float(np.dot(np.abs(lam), np.abs(x)))
     inside = x - _spread(np.add.reduceat(w * x, starts) / np.add.reduceat(w, starts), starts, x.size)
     curvature = float(np.dot(w * inside, inside))
