@@ -93,7 +93,7 @@ def versions() -> dict:
 
 
 def interpreters(arguments: list[str]) -> dict[str, str]:
-    """Return the Python to use for rivals that cannot be installed beside the others: NAME=PYTHON."""
+    """Return the Python to use for rivals that cannot be installed beside the others, or for a suite: NAME=PYTHON."""
     return dict(argument.split("=", 1) for argument in arguments)
 
 
@@ -128,9 +128,16 @@ def with_files(spec: dict, folder: Path) -> dict:
 
 
 def measure(spec: dict, python: str, caches: Path, folder: Path) -> list[dict]:
-    """Run one worker; what goes wrong is a result too."""
+    """Run one worker; what goes wrong is a result too. Of several runs, of a process of one row, the median counts."""
+    runs = [measure_once(spec, python, caches, folder) for _ in range(spec.get("runs", 1))]
+    return sorted(runs, key=lambda rows: rows[0]["process_seconds"])[len(runs) // 2]
+
+
+def measure_once(spec: dict, python: str, caches: Path, folder: Path) -> list[dict]:
+    """Run one worker once."""
     described = {**spec.get("task", {}), **{key: value for key, value in spec.items() if key != "task"}}
-    command = [python, "-m", "benchmarks.worker", json.dumps(with_files(spec, folder))]
+    module = "benchmarks.first_fit" if spec["measure"] == "process" else "benchmarks.worker"
+    command = [python, "-m", module, json.dumps(with_files(spec, folder))]
     timeout = spec.get("timeout", 1800)
     start = time.perf_counter()
     try:
@@ -183,7 +190,7 @@ def main() -> None:
         "--only", nargs="+", choices=SUITES, default=list(SUITES), metavar="NAME", help=", ".join(SUITES)
     )
     parser.add_argument("--rival", nargs="+", metavar="NAME", help="of the comparisons, those with these rivals only")
-    parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PYTHON", help="interpreter for a rival")
+    parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PYTHON", help="interpreter for a rival or suite")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results.json"))
     options = parser.parse_args()
     pythons = interpreters(options.python)
@@ -199,7 +206,8 @@ def main() -> None:
             for spec in SUITES[suite](options.quick):
                 if options.rival and spec["measure"] == "rival" and spec["name"] not in options.rival:
                     continue
-                for row in measure(spec, pythons.get(spec.get("name", ""), sys.executable), place / "caches", place):
+                python = pythons.get(spec.get("name", ""), pythons.get(suite, sys.executable))
+                for row in measure(spec, python, place / "caches", place):
                     rows.append(row)
                     print(f"{suite:15}  {line(row)}", flush=True)
             results["suites"][suite] = rows

@@ -173,13 +173,13 @@ def additive(quick: bool) -> list[dict]:
 
 
 def start(quick: bool) -> list[dict]:
-    """What a new user waits for: import, first fit ever (empty cache of compiled code), first fit of the next
-    process."""
-    out = [{"measure": "process", "name": "import", "architecture": None, "n": 0}]
+    """What a new user waits for: import, first fit ever (empty cache of compiled code), first fit of the next process."""
+    out: list[dict] = [{"measure": "process", "name": "import", "architecture": None, "n": 0, "runs": 7}]
     for a in ("relu", "abs_depth_3", "threshold")[: 1 if quick else 3]:
         for name in ("empty cache", "next process"):
             n = 300 if a == "abs_depth_3" else 1000
-            out.append({"measure": "process", "name": name, "architecture": a, "n": n, "cache": a})
+            runs = 7 if name == "next process" else 1
+            out.append({"measure": "process", "name": name, "architecture": a, "n": n, "cache": a, "runs": runs})
     return out
 
 

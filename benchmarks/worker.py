@@ -1,7 +1,6 @@
 """One measurement, in a process of its own: ``python -m benchmarks.worker JSON`` prints its rows as JSON.
 
-``run.py`` starts it, with threads pinned to one, a timeout, and the environment of a user's first fit where that is
-measured.
+``run.py`` starts it, with threads pinned to one and a timeout.
 """
 
 from __future__ import annotations
@@ -295,26 +294,6 @@ def many_series(spec: dict) -> list[dict]:
     return [{**row, "seconds": seconds, "gap": float(found["dual_gap"].max()), "gap_by": "package"}]
 
 
-def whole_process(spec: dict) -> list[dict]:
-    """Do what a new user does: import, fit 1000 points once, predict; or the import alone."""
-    start = time.perf_counter()
-    import convexnn
-
-    imported = time.perf_counter() - start
-    row: dict[str, Any] = {"name": spec["name"], "import_seconds": imported, "numba_imported": "numba" in sys.modules}
-    if spec["architecture"] is None:
-        return [row]
-    task = Task("smooth", spec["n"], spec["architecture"])
-    x, y = task.data()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        seconds, model = timed(
-            lambda: convexnn.ConvexNNRegressor(**ARCHITECTURES[task.architecture]).fit(x[:, None], y)
-        )
-    predict_seconds, _ = timed(lambda: model.predict(x[:, None]))
-    return [{**task.as_dict(), **row, "first_fit_seconds": seconds, "first_predict_seconds": predict_seconds}]
-
-
 MEASUREMENTS = {
     "fit": fit,
     "additive": additive,
@@ -325,7 +304,6 @@ MEASUREMENTS = {
     "memory": peak_memory,
     "autoregression": autoregression,
     "many_series": many_series,
-    "process": whole_process,
 }
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neural_network import MLPRegressor
 
 from convexnn._export.files import replacing
 from convexnn.activations import STEPS, negative_part_slope
 from convexnn.network import Network
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPRegressor
 
 Array = NDArray[np.float64]
 OPSET = 17  # of 2022: old enough for most runtimes
@@ -25,6 +27,8 @@ def to_mlp_regressor(network: Network, feature_names: Any = None) -> MLPRegresso
     A skip connection, which MLPRegressor does not know, becomes two chains of ReLUs for each input: the positive and
     the negative part.
     """
+    from sklearn.neural_network import MLPRegressor
+
     if network.activation != "relu":
         raise ValueError(f"to_mlp_regressor needs activation='relu', as MLPRegressor has no {network.activation!r}")
     coefs, intercepts = network.coefs, network.intercepts

@@ -1,32 +1,14 @@
-"""The solvers, one algorithm a file; ``solve`` chooses by name or by what the problem allows."""
+"""The solvers, one algorithm a file; ``solve`` chooses by name or by what the problem allows, and loads what it uses."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from convexnn.dictionaries.base import SplineDictionary, StepDictionary, SwitchDictionary
 from convexnn.duality import Null, Problem, null_point
-from convexnn.solvers import (
-    additive,
-    clipping,
-    coordinate_descent,
-    linear_program,
-    proximal_newton,
-    segments,
-    spline,
-    stretches,
-    total_variation,
-)
 from convexnn.solvers.solution import Solution
 
-SOLVERS = {
-    "additive": additive.solve,
-    "clipping": clipping.solve,
-    "coordinate_descent": coordinate_descent.solve,
-    "segments": segments.solve,
-    "spline": spline.solve,
-    "stretches": stretches.solve,
-    "total_variation": total_variation.solve,
-}
-
+SOLVERS = ("additive", "clipping", "coordinate_descent", "segments", "spline", "stretches", "total_variation")
 MANY = 5000
 
 
@@ -77,13 +59,17 @@ def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: So
     That is once for the squared loss. Other smooth losses take it for every Newton step, and losses with a corner for a
     start of their linear programme.
     """
-    inner, loss = SOLVERS[solver], problem.data.loss
+    inner, loss = import_module(f"convexnn.solvers.{solver}").solve, problem.data.loss
     if loss.quadratic:
         return inner(problem, tol=tol, max_iter=max_iter, start=start)
-    around = proximal_newton.solve if loss.smooth else linear_program.solve
-    return around(problem, inner, tol=tol, max_iter=max_iter, start=start)
+    around = import_module("convexnn.solvers.proximal_newton" if loss.smooth else "convexnn.solvers.linear_program")
+    return around.solve(problem, inner, tol=tol, max_iter=max_iter, start=start)
 
 
 def solve_null(problem: Problem) -> Null:
     """Return the best network without units."""
-    return null_point(problem) if problem.data.loss.smooth else linear_program.null_point(problem)
+    if problem.data.loss.smooth:
+        return null_point(problem)
+    from convexnn.solvers import linear_program
+
+    return linear_program.null_point(problem)
