@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.datasets import load_btc_minutes, load_mcycle
 from convexnn.plotting import FitDisplay

@@ -4,6 +4,7 @@ import csv
 import gzip
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, __version__
 from convexnn import _cli as cli
+from convexnn._cli import _tables
+from convexnn._cli._common import CommandError
 from convexnn.datasets import load_mcycle
 
 X, Y = load_mcycle(return_X_y=True)
@@ -283,3 +286,34 @@ def test_demo(tmp_path, capsys):
     straight = [float(line[2]) for line in lines if line[:2] == ["straight", "line"] and len(line) == 7]
     assert len(ours) == len(mlps) == len(straight) == 2
     assert all(a <= min(b, c) for a, b, c in zip(ours, mlps, straight, strict=True))
+
+
+def test_memory_of_tables_is_bounded(tmp_path, monkeypatch):
+    rows = "x,y\n" + "1,2\n" * 9
+    for name, text, word in [
+        ("line.csv", rows + "1," + "0" * 200, "longer than 100 characters"),
+        ("quotes.csv", rows + '1,"' + "\n" * 200, "longer than 100 characters"),
+        ("fields.csv", rows + '"\n","\n",' * 50, "longer than 100 characters"),
+        ("zipped.csv.gz", rows + "1,2\n" * 20, "more than 40 numbers"),
+    ]:
+        path = write(tmp_path / name, text)
+        monkeypatch.setattr(_tables, "LONGEST", 100)
+        monkeypatch.setattr(_tables, "MOST", 40)
+        with pytest.raises(CommandError, match=word):
+            _tables.read_columns(path, ["x", "y"])
+    np.testing.assert_array_equal(_tables.read_columns(write(tmp_path / "good.csv", rows), ["y", "x"]), [[2, 1]] * 9)
+
+
+def test_a_zipped_table_is_not_unpacked_as_a_whole(tmp_path):
+    # a hundred million characters without a line break, from a hundred kilobytes
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"x,y\n")
+        for _ in range(100):
+            file.write(b"1" * 10**6)
+    tracemalloc.start()
+    with pytest.raises(CommandError, match="longer than 1048576 characters"):
+        _tables.read_columns(str(path), ["x"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e7

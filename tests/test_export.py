@@ -10,6 +10,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from convexnn import ConvexNNAutoregressor, ConvexNNRegressor, ConvexNNRegressorCV
+from convexnn._export import disk
 from convexnn.datasets import load_lynx, load_mcycle
 
 ACTIVATIONS = ["relu", "leaky_relu", "abs", "sign", "threshold"]
@@ -114,9 +115,9 @@ def test_autoregressor_goes_on_from_its_series():
     loaded = ConvexNNAutoregressor.from_json(model.to_json())
     np.testing.assert_array_equal(loaded.forecast(12, level=80), model.forecast(12, level=80))
     np.testing.assert_array_equal(loaded.residuals_, model.residuals_)
-    for state in ({}, {"history": "x"}, {"history": [1.0]}, {"history": [1.0] * 9, "more": 1}):
+    for state in ({}, {"history": "x"}, {"history": [{}] * 9}, {"history": [1.0]}, {"history": [1.0] * 9, "more": 1}):
         content = json.loads(model.to_json()) | {"extra": state}
-        with pytest.raises(ValueError, match=r"history|one series|values do not fit"):
+        with pytest.raises(ValueError, match=r"history|one series|values do not fit|not 'dict'"):
             ConvexNNAutoregressor.from_json(json.dumps(content))
 
 
@@ -287,3 +288,12 @@ def test_overflow_is_not_finite(tmp_path, content, number):
     file.write_text(json.dumps(content).replace('"here"', number))
     with pytest.raises(ValueError, match="offset holds a number that is not finite"):
         ConvexNNRegressor.from_json(file)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    path = save(fit()[0], tmp_path / "model.json")
+    monkeypatch.setattr(disk, "MOST_BYTES", path.stat().st_size)
+    ConvexNNRegressor.from_json(path)
+    monkeypatch.setattr(disk, "MOST_BYTES", path.stat().st_size - 1)
+    with pytest.raises(ValueError, match=r"more than \d+ bytes"):
+        ConvexNNRegressor.from_json(path)

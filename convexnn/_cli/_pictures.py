@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convexnn._cli._common import CommandError
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn.plotting._style import make_figure
 
 

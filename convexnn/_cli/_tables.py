@@ -1,4 +1,8 @@
-"""CSV files: columns of numbers read with errors that name line and column, and rows written."""
+"""CSV files: columns of numbers read with errors that name line and column, and rows written.
+
+Files are read as a stream, zipped ones too. A row may have ``LONGEST`` characters and a field 131,072, and ``MOST`` numbers
+may be taken from a file: memory stays below 16 bytes for each of these and some of the longest rows, whatever the file is.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import csv
 import gzip
 import math
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +22,8 @@ from numpy.typing import NDArray
 from convexnn._cli._common import CommandError
 
 Array = NDArray[np.float64]
+LONGEST = 2**20
+MOST = 10**8
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
 
@@ -47,16 +54,37 @@ def _readable(path: str) -> Iterator[None]:
         raise CommandError(f"{path} is not a CSV file: {error}") from error
 
 
+class _Lines:
+    """The lines of a file, as long as those since the last row, which quotes may hold together, are not too long."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file, self.since_row = file, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self.file.readline(LONGEST + 1)
+        self.since_row += len(line)
+        if self.since_row > LONGEST:
+            raise csv.Error(f"a row is longer than {LONGEST} characters")
+        if not line:
+            raise StopIteration
+        return line
+
+
 def read_columns(path: str, names: Sequence[str]) -> Array:
     """Return the named columns of a CSV file as numbers, shape (n_rows, n_names); an error names line and column."""
     with _readable(path), open_text(path, "rt", zipped=path.endswith(".gz")) as file:
-        reader = csv.reader(file)
+        lines = _Lines(file)
+        reader = csv.reader(lines)
         header = [name.strip() for name in next(reader, [])]
         if not header:
             raise CommandError(f"{path} is empty: a header row with the column names is needed")
         places = [_place(path, header, name) for name in names]
-        rows, blank = [], 0
+        numbers, blank = array("d"), 0
         for row in reader:
+            lines.since_row = 0
             if not row:  # blank lines may end a file, but not stand in it
                 blank = blank or reader.line_num
                 continue
@@ -64,10 +92,12 @@ def read_columns(path: str, names: Sequence[str]) -> Array:
             if blank or len(row) != len(header):
                 found = "a blank line" if blank else f"{len(row)} fields"
                 raise CommandError(f"{path}, line {line}: {found}, but the header has {len(header)} names")
-            rows.append([_number(row[place], path, line, header[place]) for place in places])
-    if not rows:
+            numbers.extend(_number(row[place], path, line, header[place]) for place in places)
+            if len(numbers) > MOST:
+                raise CommandError(f"{path} holds more than {MOST} numbers, the most that are read")
+    if not numbers:
         raise CommandError(f"{path} has no rows below its header")
-    return np.array(rows, dtype=np.float64)
+    return np.frombuffer(numbers, dtype=np.float64).reshape(-1, len(places))
 
 
 def _place(path: str, header: list[str], name: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from convexnn._cli._common import CommandError, check_outputs, shown_warnings
 from convexnn._cli._tables import read_columns
 from convexnn._explore import explore_page
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn.activations import STEPS
 
 # beyond so many distinct inputs a path of reflections takes minutes

@@ -13,7 +13,7 @@ from convexnn import ConvexNNRegressor
 from convexnn._cli._common import CommandError, add_network_options, check_outputs, network_options, shown_warnings
 from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import read_columns
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn.plotting import FitDisplay
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from convexnn import ConvexNNAutoregressor
 from convexnn._cli._common import add_network_options, check_outputs, network_options, shown_warnings
 from convexnn._cli._pictures import new_picture, save_picture
 from convexnn._cli._tables import open_text, read_columns, write_rows
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn.plotting import ForecastDisplay
 
 Array = NDArray[np.float64]

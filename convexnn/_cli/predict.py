@@ -12,8 +12,8 @@ import numpy as np
 from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
 from convexnn._cli._common import CommandError, check_outputs
 from convexnn._cli._tables import open_text, read_columns, write_rows
-from convexnn._export.files import read, replacing
-from convexnn._export.stored import restore
+from convexnn._export.disk import replacing
+from convexnn._export.stored import load
 
 # whose model files can be read here
 CLASSES = (ConvexNNRegressor, ConvexNNRegressorCV)
@@ -32,7 +32,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     """Predict the rows of a file."""
     check_outputs(arguments.data, arguments.model, arguments.out, given=2)
     try:
-        model = restore(read(arguments.model), {cls.__name__: cls for cls in CLASSES})
+        model = load(arguments.model, {cls.__name__: cls for cls in CLASSES})
     except ValueError as error:
         raise CommandError(str(error)) from error
     names = getattr(model, "feature_names_in_", None)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexnn._export.disk import read_text
 from convexnn.dictionaries.base import Units
 from convexnn.model import Feature, Model
 from convexnn.network import Network
@@ -143,47 +142,28 @@ def _fit_content(estimator: Any) -> dict[str, Any]:
     }
 
 
-def write_file(text: str, path: str | os.PathLike[str]) -> None:
-    """Write text to a file that appears complete or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+def read(source: str | os.PathLike[str]) -> Content | Ensemble:
+    """Read a model from JSON text, which begins with "{", or from the file of that path; call it inside ``reading``."""
+    text = source if isinstance(source, str) and _is_json(source) else read_text(source)
+    return _parse(json.loads(text, parse_constant=_refuse_constant))
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file to write, which takes the place of ``path`` at the end, or vanishes on an error."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+def reading(source: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn everything that a text which is not a model can raise into a ValueError that names it."""
+    name = "the text" if _is_json(source) else os.fspath(source)
     try:
-        yield Path(name)
-        # mkstemp makes files that only their owner can read: give this one the rights of any other
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def read(source: str | os.PathLike[str]) -> Content | Ensemble:
-    """Read a model from JSON text, which begins with "{", or from the file of that path."""
-    is_text = isinstance(source, str) and source.lstrip()[:1] == "{"
-    name = "the text" if is_text else os.fspath(source)
-    try:
-        text = source if isinstance(source, str) and is_text else Path(source).read_text(encoding="utf-8")
-        return _parse(json.loads(text, parse_constant=_refuse_constant))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{name} is not a valid convexnn model file: {_reason(error)}") from error
+
+
+def _is_json(source: str | os.PathLike[str]) -> bool:
+    return isinstance(source, str) and source.lstrip()[:1] == "{"
 
 
 def _reason(error: BaseException) -> str:
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn._export.files import replacing
+from convexnn._export.disk import replacing
 from convexnn.activations import STEPS, negative_part_slope
 from convexnn.network import Network
 

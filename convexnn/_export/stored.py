@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from convexnn._export import files
+from convexnn._export.disk import write_file
 from convexnn.model import Model
 from convexnn.network import Network
 
@@ -51,7 +52,7 @@ class StoredMixin:
         text = files.write_text(self)
         if path is None:
             return text
-        files.write_file(text, path)
+        write_file(text, path)
         return None
 
     @classmethod
@@ -86,7 +87,7 @@ class StoredMixin:
             ...
         ValueError: the text is not a valid convexnn model file: it has no "format": "convexnn-model"
         """
-        return restore(files.read(source), {cls.__name__: cls})
+        return load(source, {cls.__name__: cls})
 
     def _stored_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON can hold them."""
@@ -167,6 +168,12 @@ class PartsMixin(StoredMixin):
         for part in self.estimators_:
             check_is_fitted(part)
             self._check_described(part.network_)
+
+
+def load(source: str | os.PathLike[str], classes: dict[str, type]) -> Any:
+    """Return the estimator, of one of these classes, that wrote JSON text or a file; a ValueError if it is not one."""
+    with files.reading(source):
+        return restore(files.read(source), classes)
 
 
 def restore(content: files.Content | files.Ensemble, classes: dict[str, type]) -> Any:
