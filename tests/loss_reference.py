@@ -3,11 +3,11 @@
 Nothing of the package is imported here.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import cvxpy as cp
 import deep_reference as deep
+import interior_point
 import numpy as np
 import reference
 
@@ -99,14 +99,10 @@ def conic(name, X, y, alpha, options, skip=False, w=None):
 
 def _solve(problem, regularisation):
     """Solve as accurately as the solver can; it is asked for more than it can reach and stops where it makes no progress."""
-    tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-13)
-    options = {"equilibrate_enable": False, "static_regularization_constant": regularisation, **tight}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            problem.solve(solver="CLARABEL", accept_unknown=True, **options)
-        except cp.SolverError:
-            return
+    try:
+        interior_point.solve(problem, regularisation)
+    except cp.SolverError:
+        return
 
 
 def _bound(name, lam, y, w, columns, cost, free):

@@ -4,7 +4,6 @@ Nothing of the package is imported here. Whatever the package computes by sweeps
 here on the explicit dictionary of a small problem, by loops or by a conic solver.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,11 +223,9 @@ def conic(X, y, alpha, activation, skip=False, w=None, slope=SLOPE):
 
 def _solve(problem, z, regularisation):
     """Return z of a cvxpy problem, as accurately as the solver can; zeros where it fails altogether."""
-    tight = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-13)
-    options = {"equilibrate_enable": False, "static_regularization_constant": regularisation, **tight}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that the accuracy asked for was not reached
-        problem.solve(solver="CLARABEL", accept_unknown=True, **options)
+    import interior_point  # and cvxpy, which takes its time
+
+    interior_point.solve(problem, regularisation)
     return np.zeros(z.shape) if z.value is None else z.value
 
 
