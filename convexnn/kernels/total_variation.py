@@ -17,51 +17,65 @@ def denoise(y, w, penalty):
     """
     n = y.size
     low, high = np.empty(n), np.empty(n)
-    # corner[k] is a place, rise[k] the slope between corners k and k + 1, less the sum of weights so far
-    corner, rise = np.empty(2 * n + 2), np.empty(2 * n + 2)
+    # the ends of the deque are at a and b; corner k between them is at polygon[k, 0]; polygon[k, 1] is the slope between
+    # corners k and k + 1, less the sum of weights so far
+    polygon = np.empty((2 * n + 2, 2))
     left, right = n, n + 1
-    corner[left], corner[right] = y[0] - penalty / w[0], y[0] + penalty / w[0]
-    rise[left] = 0.0
-    low[0], high[0] = corner[left], corner[right]
+    a, b = y[0] - penalty / w[0], y[0] + penalty / w[0]
+    polygon[left, 1] = 0.0
+    low[0], high[0] = a, b
     weight = w[0]
     for i in range(1, n):
-        here = y[i]
-        if here > corner[right]:
-            rise[right] = -weight
+        here, added = y[i], w[i]
+        if here > b:
+            polygon[right, 0], polygon[right, 1] = b, -weight
             right += 1
-            corner[right] = here
-        elif here < corner[left]:
+            b = here
+        elif here < a:
+            polygon[left, 0] = a
             left -= 1
-            corner[left], rise[left] = here, -weight
-        weight += w[i]
-        missing = w[i] * (here - corner[left])
-        while missing > 0.0:
-            slope = max(rise[left] + weight, w[i])  # that much it is but for rounding
-            step = slope * (corner[left + 1] - corner[left])
-            if step >= missing or left + 1 == right:
-                corner[left] = corner[left] + missing / slope
-                break
-            missing -= step
-            left += 1
-        missing = w[i] * (corner[right] - here)
-        while missing > 0.0:
-            slope = max(rise[right - 1] + weight, w[i])
-            step = slope * (corner[right] - corner[right - 1])
-            if step >= missing or left + 1 == right:
-                corner[right] = corner[right] - missing / slope
-                break
-            missing -= step
-            right -= 1
-        low[i], high[i] = corner[left], corner[right]
+            polygon[left, 1] = -weight
+            a = here
+        weight += added
+        missing = added * (here - a)
+        if missing > 0.0:
+            slope = max(polygon[left, 1] + weight, added)  # that much it is but for rounding
+            while left + 1 < right:
+                corner = polygon[left + 1, 0]
+                step = slope * (corner - a)
+                if step >= missing:
+                    break
+                missing -= step
+                left += 1
+                a = corner
+                slope = max(polygon[left, 1] + weight, added)
+            a += missing / slope
+        missing = added * (b - here)
+        if missing > 0.0:
+            slope = max(polygon[right - 1, 1] + weight, added)
+            while left + 1 < right:
+                corner = polygon[right - 1, 0]
+                step = slope * (b - corner)
+                if step >= missing:
+                    break
+                missing -= step
+                right -= 1
+                b = corner
+                slope = max(polygon[right - 1, 1] + weight, added)
+            b -= missing / slope
+        low[i], high[i] = a, b
+    # the last value is where the derivative, -penalty at a, is zero
     missing = penalty
-    while True:
-        slope = max(rise[left] + weight, w[n - 1])
-        step = slope * (corner[left + 1] - corner[left])
-        if step >= missing or left + 1 == right:
-            high[n - 1] = corner[left] + missing / slope
+    slope = max(polygon[left, 1] + weight, w[n - 1])
+    while left + 1 < right:
+        step = slope * (polygon[left + 1, 0] - a)
+        if step >= missing:
             break
         missing -= step
         left += 1
+        a = polygon[left, 0]
+        slope = max(polygon[left, 1] + weight, w[n - 1])
+    high[n - 1] = a + missing / slope
     for i in range(n - 2, -1, -1):
         high[i] = min(max(high[i + 1], low[i]), high[i])
     return high
