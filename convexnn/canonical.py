@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.losses import SQUARED, Loss
+from convexnn.losses import SQUARED, Loss, power_of_two
 
 Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -105,13 +105,6 @@ class CanonicalData:
         """Return, for each input, the factor from the user's beta to the canonical one."""
         x_scale = np.array([axis.scale if homogeneous else 1.0 for axis in self.axes])
         return self.y_scale / x_scale / self.loss_scale / self.w_scale
-
-
-def power_of_two(value: float) -> float:
-    """Return the least power of two above a positive value, 1 for zero; within the normal range, so that 1/it is finite."""
-    if value == 0.0:
-        return 1.0
-    return math.ldexp(1.0, min(max(math.frexp(value)[1], -1021), 1021))
 
 
 def canonicalize(

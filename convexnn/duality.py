@@ -262,7 +262,7 @@ def null_point(problem: Problem) -> Null:
     fit = refit(problem, np.full(data.y.size, constant))
     v = data.loss.dual(fit, data.y)
     lam = feasible(problem, data.w * v)
-    if np.abs(v).max() <= 16.0 * EPSILON:
+    if (np.abs(v) <= 64.0 * EPSILON * data.loss.majorizer(fit, data.y)).all():
         return Null(fit, lam, 0.0)  # an exact fit up to rounding (targets are of order one): there is nothing to explain
     return Null(fit, lam, float(price(problem, lam, limit=0).maximum))
 

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from scipy.special import expit, kl_div, logit
 
 Array = NDArray[np.float64]
-OUTLIER = 0.01
+OUTLIER = 1e-3
+SHARP = 1e-8
+
+
+def power_of_two(value: float) -> float:
+    """Return the least power of two above a positive value, 1 for zero; within the normal range, so that 1/it is finite."""
+    if value == 0.0:
+        return 1.0
+    return math.ldexp(1.0, min(max(math.frexp(value)[1], -1021), 1021))
 
 
 class Loss(ABC):
@@ -29,6 +37,8 @@ class Loss(ABC):
     ----------
     quadratic, smooth : bool
         Whether it is the squared loss; whether it has a continuous derivative.
+    corner : bool
+        Whether its derivative jumps, or all but jumps: beside targets of order one, rounding hides that it does not.
     pools : bool
         Whether rows of equal inputs may be merged into their mean: y enters through a term that is linear in the fit only.
     shifts : bool
@@ -37,6 +47,7 @@ class Loss(ABC):
 
     quadratic: bool
     smooth: bool
+    corner: bool
     pools: bool
     shifts: bool
 
@@ -73,7 +84,7 @@ class Loss(ABC):
         """Return a c that minimises sum w l(c, y)."""
 
     def rounded(self, width: float) -> Loss:
-        """Return a smooth loss that differs from one with a corner by at most ``width``."""
+        """Return the loss with its corners rounded off over ``width``; itself where it is no sharper than that."""
         return self
 
     @abstractmethod
@@ -100,6 +111,10 @@ class Envelope(Loss):
     @property
     def smooth(self) -> bool:  # type: ignore[override]
         return self.width > 0.0
+
+    @property
+    def corner(self) -> bool:  # type: ignore[override]
+        return not self.quadratic and self.width * max(-self.low, self.high) < SHARP
 
     @property
     def pools(self) -> bool:  # type: ignore[override]
@@ -174,13 +189,16 @@ class Envelope(Loss):
         return c
 
     def rounded(self, width: float) -> Loss:
-        reach = max(-self.low, self.high)
-        return self if self.smooth else Envelope(self.low, self.high, width / reach)
+        width /= max(-self.low, self.high)
+        return Envelope(self.low, self.high, width) if width > 2.0 * self.width else self
 
     def scaled(self, unit: float) -> tuple[Loss, float]:
-        if self.smooth:
-            return Envelope(self.low / unit, self.high / unit, self.width), unit * unit
-        return self, unit
+        if not self.smooth or self.quadratic:
+            return self, unit * unit if self.quadratic else unit
+        low, high, reach = self.low / unit, self.high / unit, max(-self.low, self.high) / unit
+        # of order one beside targets of order one: the slopes far out where they rule, else the curvature
+        share = power_of_two(min(reach, 1.0 / self.width))
+        return Envelope(low / share, high / share, self.width * share), unit * unit * share
 
 
 @dataclass(frozen=True)
@@ -189,6 +207,7 @@ class Logistic(Loss):
 
     quadratic = False
     smooth = True
+    corner = False
     pools = True
     shifts = False
 

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convexnn import ConvexNNRegressor, alpha_max
 from convexnn.solvers.active_set import solve_lasso
 
 EXAMPLES = settings.default.max_examples  # 20, many more in the nightly profile
@@ -77,3 +78,28 @@ def test_support_is_independent(rng):
     for start in (np.zeros(20), rng.normal(size=20)):
         z = solve_lasso(columns, columns.T @ columns, 10 * rng.normal(size=3), start)
         assert 1 <= np.count_nonzero(z) <= 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(4))
+def test_large_cancelling_coefficients_do_not_run_away(seed):
+    """Weights over twelve decades, outliers of 1e8, next to no penalty: rounding in one long step ruined all others."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([rng.integers(0, 21, 40), rng.normal(size=40), 1.5e9 + rng.integers(0, 20, 40)])
+    y = rng.normal(size=40) + 1e8 * (rng.random(40) < 0.1)
+    w = 10 ** rng.uniform(-6, 6, 40)
+    options = {"activation": "abs", "monotonic_cst": [1, 0, 1]}
+    model = ConvexNNRegressor(**options, alpha=1e-9 * alpha_max(X, y, sample_weight=w, **options))
+    model.fit(X, y, sample_weight=w)
+    assert np.isfinite(model.predict(X)).all() and 0.0 <= model.dual_gap_ <= 1.0
+    assert model.objective_ <= 0.5 * np.dot(w, (y - np.average(y, weights=w)) ** 2)
+
+
+def test_never_ends_worse_than_it_began(rng):
+    columns = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 40)) + 1e-9 * rng.normal(size=(30, 40))
+    columns *= 1e12
+    target, start = rng.normal(size=30), np.zeros(40)
+    for _ in range(5):
+        found = solve_lasso(columns, columns.T @ columns, target, start)
+        assert objective(columns, target, found) <= objective(columns, target, start) * (1 + 1e-12)
+        start = found * (1 + 1e-6)

@@ -78,3 +78,24 @@ def test_constant_target_with_weights_of_very_different_sizes(loss, name):
     model = ConvexNNRegressor(**DEEP[name], loss=loss, alpha=0.01).fit(X, y, sample_weight=w)
     assert model.alpha_max_ == 0.0 and model.objective_ == 0.0
     np.testing.assert_array_equal(model.predict(X), y)
+
+
+CORNERS = {**{name: SHALLOW[name] for name in ("relu", "sign")}, "narrow": {"depth": 3}, "monotone": {"monotonic_cst": [1]}}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fraction", [0.5, 1e-2])
+@pytest.mark.parametrize("delta", [1e-2, 1e-4, 1e-6, 1e-7, 1e-9, 1e-12])
+@pytest.mark.parametrize("name", CORNERS)
+def test_huber_that_is_nearly_a_corner(name, delta, fraction, rng):
+    X = rng.normal(size=(40, 1))
+    y = np.sin(3 * X[:, 0]) + 0.3 * rng.normal(size=40)
+    options = {**CORNERS[name], "loss": "huber", "huber_delta": delta}
+    top = alpha_max(X, y, **options)
+    model = ConvexNNRegressor(**options, alpha=fraction * top).fit(X, y)
+    assert model.certify().relative_gap <= 1e-6 and model.dual_gap_ <= 1e-6
+    if "monotonic_cst" not in options:
+        # delta |r| less at most delta**2 / 2
+        absolute = ConvexNNRegressor(**CORNERS[name], loss="absolute", alpha=fraction * top / delta).fit(X, y)
+        assert model.objective_ == pytest.approx(delta * absolute.objective_, rel=2e-6, abs=20 * delta**2)
+        assert model.objective_ <= delta * absolute.objective_ * (1 + 2e-6)

@@ -62,13 +62,13 @@ def solve(problem: Problem, *, solver: str, tol: float, max_iter: int, start: So
     inner, loss = import_module(f"convexnn.solvers.{solver}").solve, problem.data.loss
     if loss.quadratic:
         return inner(problem, tol=tol, max_iter=max_iter, start=start)
-    around = import_module("convexnn.solvers.proximal_newton" if loss.smooth else "convexnn.solvers.linear_program")
+    around = import_module("convexnn.solvers.linear_program" if loss.corner else "convexnn.solvers.proximal_newton")
     return around.solve(problem, inner, tol=tol, max_iter=max_iter, start=start)
 
 
 def solve_null(problem: Problem) -> Null:
     """Return the best network without units."""
-    if problem.data.loss.smooth:
+    if not problem.data.loss.corner:
         return null_point(problem)
     from convexnn.solvers import linear_program
 

@@ -12,7 +12,7 @@ The start is a fit with the corner of the loss rounded off: its features, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +37,16 @@ PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 
 
 @dataclass(frozen=True)
 class Columns:
-    """Features of the restricted problem, their values at the rows, at most one in size, and what each then costs."""
+    """Features of the restricted problem, their values at the rows, at most one in size, and what each then costs.
+
+    ``lowest`` is what correlations must exceed: minus the costs, or nothing where a coefficient may not be negative.
+    """
 
     features: tuple[Rows, ...]
     values: Array
     sizes: Array
     costs: Array
+    lowest: Array
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,13 @@ def _least_ratio(problem: Problem, columns: Columns, through: NDArray[np.bool_],
     fixed = np.where(through, 0.0, lam)
     inside = columns.values[through].T / columns.costs[:, None]
     outside = columns.values.T @ fixed / columns.costs
-    height = np.full((2 * outside.size, 1), -1.0)
+    below = np.isfinite(columns.lowest)
+    inside, outside = np.concatenate([inside, -inside[below]]), np.concatenate([outside, -outside[below]])
+    height = np.full((outside.size, 1), -1.0)
     answer = linprog(
         np.append(np.zeros(inside.shape[1]), 1.0),
-        A_ub=np.hstack([np.concatenate([inside, -inside]), height]),
-        b_ub=np.concatenate([-outside, outside]),
+        A_ub=np.hstack([inside, height]),
+        b_ub=-outside,
         A_eq=np.hstack([free[through].T, np.zeros((free.shape[1], 1))]),
         b_eq=-(free.T @ fixed),
         bounds=[*zip(low[through], high[through], strict=True), (0.0, None)],
@@ -139,13 +145,10 @@ def _begin(problem: Problem, inner: Solver, start: Solution | None) -> tuple[Col
     data = problem.data
     if start is None and data.y.size <= FEW:
         return _columns(problem, _none(problem)), np.zeros(data.y.size), np.ones(data.y.size, bool)
-    fit = np.zeros(data.y.size) if start is None else fitted_values(problem, start)
-    for share in ROUNDED if start is None else ():
-        width = share * float(np.average(np.abs(data.y - fit), weights=data.w))
-        rounded = replace(problem, data=replace(data, loss=data.loss.rounded(width)))
-        start = proximal_newton.solve(rounded, inner, tol=1e-3, max_iter=ROUNDS, start=start)
-        fit = fitted_values(problem, start)
-    assert start is not None
+    if start is None:
+        start = proximal_newton.approach(problem, inner, ROUNDED, ROUNDS)
+        assert start is not None
+    fit = fitted_values(problem, start)
     columns = _columns(problem, start.features)
     return columns, fit, _nearest(data.y - fit, FEW + max(5 * columns.costs.size, data.y.size // 50))
 
@@ -176,7 +179,7 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
             A_eq=np.block([[columns.values[rows].T, -np.eye(size)], [free[rows].T, np.zeros((free.shape[1], size))]]),
             b_eq=-np.concatenate([pull, free.T @ lam]),
             bounds=np.column_stack(
-                [np.concatenate([low[rows], -columns.costs]), np.concatenate([high[rows], columns.costs])]
+                [np.concatenate([low[rows], columns.lowest]), np.concatenate([high[rows], columns.costs])]
             ),
             method="highs",
             options=PRECISE,
@@ -213,6 +216,7 @@ def _grow(problem: Problem, columns: Columns, violated: tuple[Rows, ...]) -> Col
         np.hstack([columns.values, added.values])[:, order],
         np.concatenate([columns.sizes, added.sizes])[order],
         np.concatenate([columns.costs, added.costs])[order],
+        np.concatenate([columns.lowest, added.lowest])[order],
     )
 
 
@@ -228,7 +232,9 @@ def _columns(problem: Problem, features: tuple[Rows, ...]) -> Columns:
     values -= values.mean(axis=0)
     sizes = np.abs(values).max(axis=0, initial=0.0)
     sizes[sizes == 0.0] = 1.0
-    return Columns(features, values / sizes, sizes, problem.betas[_inputs(features)] / sizes)
+    inputs = _inputs(features)
+    costs, positive = problem.betas[inputs] / sizes, np.array([priced.positive for priced in problem.dictionaries])
+    return Columns(features, values / sizes, sizes, costs, np.where(positive[inputs], -np.inf, -costs))
 
 
 def _solution(problem: Problem, gap: Gap, columns: Columns, vertex: Vertex, n_iter: int, status: str) -> Solution:
