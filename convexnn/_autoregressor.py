@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import Parameter, Signature, signature
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,21 +14,13 @@ from sklearn.utils._param_validation import Interval, Options
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from convexnn._base import BaseConvexNN
+from convexnn._base import BaseConvexNN, unchanged_by_failure, with_base_parameters
 from convexnn._intervals import make_intervals
 from convexnn.conformal import check_levels
 from convexnn.series import TimeSeries, check_steps, continue_index, read_series
 from convexnn.windows import WindowScheme, check_lags
 
 Array = NDArray[np.float64]
-
-
-def _with_base_parameters(init: Callable) -> Callable:
-    """Give an initialiser that takes ``**parameters`` a signature that names those of the base, for scikit-learn to read."""
-    own = [p for p in signature(init).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
-    base = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in signature(BaseConvexNN.__init__).parameters.values()]
-    init.__signature__ = Signature([*own, *(p for p in base if p.name != "self")])  # type: ignore[attr-defined]
-    return init
 
 
 class ConvexNNAutoregressor(BaseConvexNN):
@@ -108,7 +98,7 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         "calibration": [Interval(Real, 0.0, 1.0, closed="neither")],
     }
 
-    @_with_base_parameters
+    @with_base_parameters()
     def __init__(self, lags=1, *, difference=0, calibration=0.3, **parameters):
         super().__init__(**parameters)
         self.lags = lags
@@ -137,18 +127,22 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         ConvexNNAutoregressor
             The fitted estimator itself.
         """
-        scheme = WindowScheme(check_lags(self.lags), self.difference)
-        history = read_series(series, least=scheme.width + 2, why=f"lags={self.lags!r}, difference={self.difference} need")
-        spec = self._architecture()
-        data = self._canonical(*scheme.pairs(history.values), None, spec.homogeneous)
-        self._train(data, spec)
-        self.lags_, self._scheme = scheme.lags, scheme
-        self.feature_names_in_ = np.array([f"lag {lag}" for lag in scheme.lags], dtype=object)
-        # a copy, because the caller's array may change before a forecast is asked for
-        self._history = TimeSeries(history.values.copy(), history.index, history.name)
-        self._intervals: Any = None  # made when they are asked for
-        fitted = scheme.one_step(self._model.predict, history.values)
-        self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+        with unchanged_by_failure(self):
+            scheme = WindowScheme(check_lags(self.lags), self.difference)
+            why = f"lags={self.lags!r}, difference={self.difference} need"
+            history = read_series(series, least=scheme.width + 2, why=why)
+            spec = self._architecture()
+            names = [f"lag {lag}" for lag in scheme.lags]
+            data = self._canonical(*scheme.pairs(history.values), None, spec.homogeneous, names)
+            late = self._train(data, spec)
+            self.lags_, self._scheme = scheme.lags, scheme
+            # a copy, because the caller's array may change before a forecast is asked for
+            self._history = TimeSeries(history.values.copy(), history.index, history.name)
+            self._intervals: Any = None  # made when they are asked for
+            fitted = scheme.one_step(self._model.predict, history.values)
+            self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+        if late:
+            raise KeyboardInterrupt
         return self
 
     def predict(self, series):

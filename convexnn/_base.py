@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from inspect import Parameter, Signature, signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -36,7 +37,7 @@ def unchanged_by_failure(estimator):
     before = dict(vars(estimator))
     try:
         yield
-    except Exception:
+    except BaseException:  # a KeyboardInterrupt too
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
@@ -45,6 +46,20 @@ def unchanged_by_failure(estimator):
 def _constrains(cst) -> int:
     """Return 1 if an argument for shape constraints asks for any, else 0."""
     return 0 if cst is None else int(np.any(list(cst.values()) if isinstance(cst, dict) else cst))
+
+
+def with_base_parameters(*without: str) -> Callable[[Callable], Callable]:
+    """Give an initialiser that takes ``**parameters`` a signature that names the base's, for scikit-learn to read."""
+
+    def named(init: Callable) -> Callable:
+        own = [p for p in signature(init).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+        taken = {p.name for p in own} | set(without)
+        base = [p for p in signature(BaseConvexNN.__init__).parameters.values() if p.name not in taken]
+        keywords = (p.replace(kind=Parameter.KEYWORD_ONLY) for p in base)
+        init.__signature__ = Signature([*own, *keywords])  # type: ignore[attr-defined]
+        return init
+
+    return named
 
 
 class _FromModel:
@@ -212,8 +227,11 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         """Return what alpha="auto" stands for."""
         return trainer.alpha_max / 100.0
 
-    def _train(self, data: CanonicalData, spec: Architecture) -> None:
-        """Solve, set the fitted attributes, and warn where the tolerance was not reached."""
+    def _train(self, data: CanonicalData, spec: Architecture) -> bool:
+        """Solve, set the fitted attributes, and warn where the tolerance was not reached.
+
+        Return whether Ctrl-C came too late to shorten the fit: then it is meant for what comes after it.
+        """
         spec = replace(spec, shapes=self._shapes())
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
@@ -231,9 +249,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        if watch.interrupt.pressed and not watch.interrupt.obeyed:
-            # it came too late to shorten the fit, and is meant for what comes after it
-            raise KeyboardInterrupt
+        return watch.interrupt.pressed and not watch.interrupt.obeyed
 
     def _solve(self, trainer: Trainer, start: Solution | None) -> Training:
         """Solve at the alpha that ``alpha`` names."""

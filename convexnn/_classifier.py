@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from inspect import signature
 from numbers import Real
 
 import numpy as np
@@ -13,12 +15,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN, unchanged_by_failure
+from convexnn._base import BaseConvexNN, unchanged_by_failure, with_base_parameters
 from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
 from convexnn._export.stored import PartsMixin
 from convexnn.certificate import Certificate
 from convexnn.losses import LOGISTIC, Loss
 from convexnn.training import Trainer
+from convexnn.validation import read_constraint
 
 REGRESSION = ("loss", "quantile", "huber_delta")
 
@@ -40,7 +43,8 @@ class LogOdds(BaseConvexNN):
         data = self._canonical(X, y, sample_weight, spec.homogeneous)
         if self.skip_connection:
             _refuse_separated(X, y)
-        self._train(data, spec)
+        if self._train(data, spec):
+            raise KeyboardInterrupt
         return self
 
     def predict(self, X):
@@ -97,6 +101,9 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
         The candidate biases: the complete finite set, or those at training points. The same at depth 2.
     max_breakpoints : int, default=None
         The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
+    monotonic_cst, convexity_cst : array-like of int of shape (n_features,) or dict, default=None
+        For each input, or by its name, whether the log-odds of every problem rise (1) or fall (-1) with it, and are convex
+        (1) or concave (-1), as in :class:`ConvexNNRegressor`. With two classes the probability of ``classes_[1]`` rises then.
     solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
         What solves the weighted squared loss of every Newton step, as in :class:`ConvexNNRegressor`.
     tol : float, default=1e-6
@@ -167,44 +174,11 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     _part = LogOdds
     estimators_: list[LogOdds]
 
-    def __init__(
-        self,
-        depth=2,
-        *,
-        activation="relu",
-        architecture="narrow",
-        width=None,
-        negative_slope=0.01,
-        skip_connection=False,
-        alpha="auto",
-        class_weight=None,
-        dictionary="auto",
-        max_breakpoints=None,
-        solver="auto",
-        tol=1e-6,
-        max_iter=1000,
-        warm_start=False,
-        verbose=0,
-        n_jobs=None,
-        random_state=None,
-    ):
-        self.depth = depth
-        self.activation = activation
-        self.architecture = architecture
-        self.width = width
-        self.negative_slope = negative_slope
-        self.skip_connection = skip_connection
-        self.alpha = alpha
-        self.class_weight = class_weight
-        self.dictionary = dictionary
-        self.max_breakpoints = max_breakpoints
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+    @with_base_parameters(*REGRESSION)
+    def __init__(self, depth=2, *, class_weight=None, **parameters):
+        given = signature(type(self)).bind(depth, class_weight=class_weight, **parameters)
+        given.apply_defaults()
+        self.__dict__.update(given.arguments)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -239,8 +213,11 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
             if (weight == 0.0).any() and classes.size > 2:
                 raise ValueError(f"All rows of the classes {classes[weight == 0.0].tolist()} have weight zero")
             parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
+            for name in ("monotonic_cst", "convexity_cst"):  # the rows that the problems see have no names
+                names = getattr(self, "feature_names_in_", None)
+                parameters[name] = read_constraint(name, parameters[name], X.shape[1], names)
             again = self.warm_start and np.array_equal(getattr(self, "classes_", np.empty(0)), classes)
-            machines: list[LogOdds] = self.estimators_ if again else [LogOdds() for _ in self._positive(classes)]
+            machines = [copy(m) for m in self.estimators_] if again else [LogOdds() for _ in self._positive(classes)]
             kept = w > 0.0
             X, y, w = X[kept], y[kept], w[kept]
             self.classes_, self.estimators_ = classes, machines

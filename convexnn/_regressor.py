@@ -179,7 +179,9 @@ default="auto"
         """
         with unchanged_by_failure(self):
             spec = self._architecture()
-            self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
+            late = self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
+        if late:
+            raise KeyboardInterrupt
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -220,8 +222,10 @@ default="auto"
             if not self._loss().quadratic:
                 raise ValueError(f"fit_compressed needs loss='squared', got {self.loss!r}")
             merged = self._canonical(data.X, data.y, data.sample_weight, spec.homogeneous, data.feature_names)
-            self._train(merged.with_constant(data.constant), spec)
+            late = self._train(merged.with_constant(data.constant), spec)
             self.objective_bounds_ = self._objective_bounds(data)
+        if late:
+            raise KeyboardInterrupt
         return self
 
     def _objective_bounds(self, data: Compressed) -> tuple[float, float]:

@@ -9,7 +9,6 @@ breakpoint at a training point *is* that training point.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np

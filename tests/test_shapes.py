@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from sklearn.model_selection import GridSearchCV
 
-from convexnn import ConvexNNRegressor, ConvexNNRegressorCV, alpha_max, convex_nn_path
+from convexnn import (
+    ConvexNNAutoregressor,
+    ConvexNNClassifier,
+    ConvexNNRegressor,
+    ConvexNNRegressorCV,
+    alpha_max,
+    convex_nn_path,
+)
 from convexnn.architecture import Shape
 from convexnn.dictionaries.base import SplineNorm
 from convexnn.dictionaries.shapes import Shapes
@@ -114,7 +121,7 @@ FITS = {
 }
 
 
-def conic(norm, monotonic, convexity, x, y, w, beta, delta=None):
+def conic(norm, monotonic, convexity, x, y, w, beta, delta=None, logistic=False):
     """Return the least objective of a spline of this shape with knots at the data, by a conic solver."""
     f = cp.Variable(x.size)
     h = cp.multiply(1.0 / np.diff(x), cp.diff(f))
@@ -130,6 +137,8 @@ def conic(norm, monotonic, convexity, x, y, w, beta, delta=None):
     misfit = 0.5 * cp.sum_squares(cp.multiply(np.sqrt(w), f - y))
     if delta is not None:
         misfit = cp.sum(cp.multiply(w, 0.5 * cp.huber(f - y, delta)))
+    if logistic:
+        misfit = cp.sum(cp.multiply(w, cp.logistic(f) - cp.multiply(y, f)))
     problem = cp.Problem(cp.Minimize(misfit + beta * cost), constraints)
     return problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
 
@@ -175,6 +184,48 @@ def test_huber_loss(name):
     expected = conic(NORMS[name], 1, 0, X[order, 0], y[order], w[order], 0.02 * w.sum(), delta=1.0)
     assert model.objective_ == pytest.approx(expected, rel=1e-6)
     assert_shape(model, X, 0, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "narrow"])
+@pytest.mark.parametrize(("monotonic", "convexity"), [(1, 0), (-1, 0), (0, -1), (1, 1)])
+@pytest.mark.parametrize("ratio", [0.3, 0.02])
+def test_classes(name, monotonic, convexity, ratio):
+    X, y, w = data(1, 14)
+    target = (y > np.median(y)).astype(float)
+    options = {**FITS[name], "monotonic_cst": {"dose": monotonic}, "convexity_cst": [convexity], "tol": 1e-9}
+    frame = pd.DataFrame(X, columns=["dose"])
+    top = ConvexNNClassifier(**FITS[name], alpha=1e3).fit(X, target, w).alpha_max_[0]
+    model = ConvexNNClassifier(**options, alpha=ratio * top).fit(frame, np.where(target == 1, "b", "a"), w)
+    order = np.argsort(X[:, 0])
+    arguments = NORMS[name], monotonic, convexity, X[order, 0], target[order], w[order], ratio * top * w.sum()
+    assert model.objective_[0] == pytest.approx(conic(*arguments, logistic=True), rel=1e-6)
+    assert model.certify()[0].relative_gap <= 1e-8
+    assert_shape(model.estimators_[0], X, 0, monotonic, convexity)
+    chance = model.predict_proba(frame.sort_values("dose"))[:, 1]
+    assert (monotonic * np.diff(chance) >= -1e-12).all()
+
+
+def test_several_classes_and_bad_constraints():
+    X, y, _ = data(6, 60, n_features=2)
+    model = ConvexNNClassifier(monotonic_cst=[1, 0], convexity_cst=[0, -1]).fit(X, np.digitize(y, [-1.0, 1.0]))
+    assert max(c.relative_gap for c in model.certify()) <= 1e-6
+    for machine in model.estimators_:
+        assert_shape(machine, X, 0, 1, 0)
+        assert_shape(machine, X, 1, 0, -1)
+    with pytest.raises(ValueError, match="monotonic_cst must have one entry"):
+        ConvexNNClassifier(monotonic_cst=[1]).fit(X, y > 0)
+
+
+def test_lags_are_named_before_training():
+    series = np.cumsum(np.random.default_rng(0).normal(size=60))
+    named = ConvexNNAutoregressor(lags=2, monotonic_cst={"lag 2": 1}, convexity_cst={"lag 1": -1}, alpha=0.01).fit(series)
+    listed = ConvexNNAutoregressor(lags=2, monotonic_cst=[0, 1], convexity_cst=[-1, 0], alpha=0.01).fit(series)
+    np.testing.assert_array_equal(named.predict(series), listed.predict(series))
+    assert named.feature_names_in_.tolist() == ["lag 1", "lag 2"]
+    before = dict(vars(named))
+    with pytest.raises(ValueError, match="lag 3"):
+        named.set_params(monotonic_cst={"lag 3": 1}).fit(series)
+    assert vars(named) == before | {"monotonic_cst": {"lag 3": 1}}
 
 
 def test_inputs_have_constraints_of_their_own():
