@@ -30,6 +30,8 @@ from convexnn.solvers.solution import Solution
 from convexnn.training import Trainer, Training, prepare
 from convexnn.validation import read_constraint
 
+ROUNDING = "what is left is rounding; raise tol or alpha"
+
 
 @contextmanager
 def unchanged_by_failure(estimator):
@@ -245,7 +247,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         if not self.converged_:
             warnings.warn(
                 f"The relative duality gap is {self.dual_gap_:.3g}, more than tol={self.tol:g}, after {self.n_iter_} "
-                f"iterations: {training.solution.status}.",
+                f"iterations: {training.solution.status or ROUNDING}.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

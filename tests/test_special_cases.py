@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from strategies import problems
 
-from convexnn import ConvexNNRegressor
+from convexnn import ConvexNNRegressor, alpha_max
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -415,3 +415,35 @@ def test_levels_that_just_meet(n):
     X, y = np.arange(float(n))[:, None], np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
     model = ConvexNNRegressor(activation="sign", alpha=1.0 / n, tol=1e-12).fit(X, y)
     np.testing.assert_allclose(model.predict(X), [0.5, *np.zeros(n - 2), 0.5 * y[-1]], atol=1e-12)
+
+
+# Where rounding rules: an answer, or a warning with figures and what to do
+
+FOUR_SWITCHES = {"activation": "sign", "depth": 3, "architecture": "parallel", "width": 4}
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "pinball", "huber"])
+@pytest.mark.parametrize("options", [{}, {"depth": 3}, FOUR_SWITCHES], ids=["relu", "narrow", "sign"])
+@pytest.mark.parametrize("fraction", [0.0, 1e-9, 1e-12])
+@pytest.mark.parametrize("n", [2, 3, 12])
+def test_next_to_no_penalty_is_certified_or_warned(loss, options, fraction, n):
+    rng = np.random.default_rng(n)
+    X, y, w = rng.normal(size=(n, 1)), rng.normal(size=n), 10 ** rng.uniform(-6, 6, n)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        top = alpha_max(X, y, sample_weight=w, loss=loss, **options)
+        model = ConvexNNRegressor(loss=loss, alpha=fraction * top, **options).fit(X, y, sample_weight=w)
+    assert model.converged_ == (not caught) and all(np.isfinite(model.predict(X)))
+    for warning in caught:
+        assert warning.category is ConvergenceWarning
+        assert f"{model.dual_gap_:.3g}, more than tol=1e-06" in str(warning.message)
+        assert "iterations: ." not in str(warning.message) and "raise tol or alpha" in str(warning.message)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e12])
+def test_least_norm_whatever_the_scale_of_the_target(scale):
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(40, 1)), rng.normal(size=40)
+    model, other = (ConvexNNRegressor(**FOUR_SWITCHES, alpha=0).fit(X, factor * y) for factor in (1.0, scale))
+    np.testing.assert_allclose(other.predict(X), scale * y, atol=1e-9 * scale)
+    assert np.abs(other.coef_).sum() == pytest.approx(scale * np.abs(model.coef_).sum(), rel=1e-6)

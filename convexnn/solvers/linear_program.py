@@ -66,7 +66,13 @@ def solve(problem: Problem, inner: Solver, *, tol: float, max_iter: int, start: 
     best: tuple[Gap, Columns, Vertex] | None = None
     spent, status = 0, "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
-        vertex = _restricted(problem, columns, fit, rows)
+        try:
+            vertex = _restricted(problem, columns, fit, rows)
+        except FloatingPointError:
+            if best is None:
+                raise
+            status = "rounding stopped the solver: the linear programme fails; raise tol or alpha"
+            break
         limit = BATCH + columns.costs.size
         gap = evaluate_gap(problem, vertex.fit, vertex.penalty, lam=vertex.lam, limit=limit, slack=1e-10)
         if best is None or gap.gap < best[0].gap:
@@ -174,20 +180,22 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
         lam = np.where(rows, 0.0, data.w * data.loss.dual(fit, data.y))
         pull = columns.values.T @ lam
         # every correlation is a variable of its own, within its bounds
-        answer = linprog(
-            np.concatenate([-data.y[rows], np.zeros(size)]),
-            A_eq=np.block([[columns.values[rows].T, -np.eye(size)], [free[rows].T, np.zeros((free.shape[1], size))]]),
-            b_eq=-np.concatenate([pull, free.T @ lam]),
-            bounds=np.column_stack(
+        programme = {
+            "c": np.concatenate([-data.y[rows], np.zeros(size)]),
+            "A_eq": np.block([[columns.values[rows].T, -np.eye(size)], [free[rows].T, np.zeros((free.shape[1], size))]]),
+            "b_eq": -np.concatenate([pull, free.T @ lam]),
+            "bounds": np.column_stack(
                 [np.concatenate([low[rows], columns.lowest]), np.concatenate([high[rows], columns.costs])]
             ),
-            method="highs",
-            options=PRECISE,
-        )
+        }
+        answer = linprog(**programme, method="highs", options=PRECISE)
+        if rows.all() and answer.status != 0:
+            # zero is feasible: numbers of too different sizes for the presolve
+            answer = linprog(**programme, method="highs-ds", options={**PRECISE, "presolve": False})
         if answer.x is not None and answer.status == 0:
             break
         if rows.all():
-            raise RuntimeError(f"the linear programme failed: {answer.message}")
+            raise FloatingPointError(f"the linear programme failed: {answer.message}")
         rows = rows | _nearest(data.y - fit, 4 * int(rows.sum()))
     lam[rows] = answer.x[: lam[rows].size]
     z, steps = np.split(-answer.eqlin.marginals, [size])

@@ -9,6 +9,8 @@ The vertex is solved for once more in the end, because the programme's solver st
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
@@ -27,6 +29,7 @@ PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 
 
 def solve(unit: Problem) -> Solution:
     """Return the interpolant of least norm of the problem at alpha = 1; an error where nothing interpolates the data."""
+    unit = replace(unit, betas=unit.betas / unit.betas.max())  # all that matters is how they compare
     free, n_iter = unit.free_columns(), 1
     rest = _orthogonal(free, unit.data.y)
     known = float(np.abs(rest).max()) / price(unit, rest, limit=0).maximum
@@ -60,7 +63,7 @@ def _columns(unit: Problem, features: tuple[Rows, ...]) -> Array:
 
 def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
     """Solve the programme; return features, coefficients, absolute errors, multipliers and the number of sweeps."""
-    y, free = unit.data.y, unit.free_columns()
+    y, free, last = unit.data.y, unit.free_columns(), None
     for sweep in range(1, ROUNDS + 1):
         columns = _columns(unit, features)
         # every unknown is a difference of two; the columns are brought to size one
@@ -75,15 +78,20 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
             method="highs",
             options=PRECISE,
         )
+        if answer.x is None:
+            if last is None:
+                raise RuntimeError(f"the linear programme of the minimum-norm interpolant failed: {answer.message}")
+            return *last, sweep  # rounding: the gap says how good the last one is
         lam = _orthogonal(free, answer.eqlin.marginals)
         z = (answer.x[:count] - answer.x[count : 2 * count]) / size
         errors = answer.x[2 * count + width :].reshape(2, -1).sum(axis=0)
         found = price(unit, lam, limit=BATCH + count, slack=1e-9)
+        last = features, z, errors, lam
         grown = _grown(features, found)
         if sum(map(len, grown)) == count:
             break
         features = grown
-    return features, z, errors, lam, sweep
+    return *last, sweep
 
 
 def _grown(features: tuple[Rows, ...], found: Violations) -> tuple[Rows, ...]:
