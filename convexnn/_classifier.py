@@ -103,7 +103,7 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
         The number of candidate breakpoints, thinned to quantiles of x. Not supported at depth 2, where it is not needed.
     monotonic_cst, convexity_cst : array-like of int of shape (n_features,) or dict, default=None
         For each input, or by its name, whether the log-odds of every problem rise (1) or fall (-1) with it, and are convex
-        (1) or concave (-1), as in :class:`ConvexNNRegressor`. With two classes the probability of ``classes_[1]`` rises then.
+        (1) or concave (-1), as in :class:`ConvexNNRegressor`. With two classes the probability of ``classes_[1]`` does.
     solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
         What solves the weighted squared loss of every Newton step, as in :class:`ConvexNNRegressor`.
     tol : float, default=1e-6
