@@ -63,7 +63,8 @@ def _columns(unit: Problem, features: tuple[Rows, ...]) -> Array:
 
 def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
     """Solve the programme; return features, coefficients, absolute errors, multipliers and the number of sweeps."""
-    y, free, last = unit.data.y, unit.free_columns(), None
+    y, free = unit.data.y, unit.free_columns()
+    last: tuple | None = None
     for sweep in range(1, ROUNDS + 1):
         columns = _columns(unit, features)
         # every unknown is a difference of two; the columns are brought to size one
@@ -91,6 +92,7 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
         if sum(map(len, grown)) == count:
             break
         features = grown
+    assert last is not None
     return *last, sweep
 
 
