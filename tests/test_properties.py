@@ -3,10 +3,10 @@
 A certified fit brackets the optimum between its dual and its primal value. Two problems that must have the same optimum,
 up to a factor, must have brackets that overlap; predictions may differ where optima are not unique.
 
-A unit's value is homogeneous of degree one in x for piecewise-linear activations and of degree zero for steps, so that x -> s x
-takes alpha to |s| alpha, or leaves it alone. y -> t y takes the squared loss (and Huber's with its delta times |t|) to t**2 times
-itself and its derivative to |t| times it, hence alpha to |t| alpha; the absolute and pinball losses become |t| times
-themselves, with the same derivative and alpha.
+A unit's value is homogeneous of degree one in x for piecewise-linear activations and of degree zero for steps, so that
+x -> s x takes alpha to |s| alpha, or leaves it alone. y -> t y takes the squared loss (and Huber's with its delta times |t|)
+to t**2 times itself and its derivative to |t| times it, hence alpha to |t| alpha; the absolute and pinball losses become |t|
+times themselves, with the same derivative and alpha.
 """
 
 import numpy as np
@@ -136,7 +136,8 @@ def test_one_more_input_never_raises_the_optimum(name):
 WIDER = [
     ("relu", "relu3"), ("relu3", "relu4"), ("relu10", "relu3"), ("abs", "abs3"), ("abs3-data", "abs3"), ("abs3", "abs4"),
     ("abs4-data", "abs4"), ("sign", "sign3-parallel2"), ("sign3-parallel2", "sign3-parallel99"),
-    ("sign3-parallel2", "sign4-tree22"), ("threshold", "threshold3-parallel3"), ("threshold3-parallel1", "threshold4-tree22"),
+    ("sign3-parallel2", "sign4-tree22"), ("threshold", "threshold3-parallel3"),
+    ("threshold3-parallel1", "threshold4-tree22"),
     ("threshold3-parallel3", "threshold4-parallel99"),
 ]  # fmt: skip
 
