@@ -230,8 +230,10 @@ def _box_maximum(curvature: Array, slope: Array, low: Array, high: Array) -> Arr
     size = np.sqrt(curvature.diagonal())
     size = np.where(size > 0.0, size, 1.0)
     scaled = curvature / size / size[:, None]
-    factor = np.linalg.cholesky(scaled + 1e-14 * np.trace(scaled) * np.eye(size.size))
+    # of dependent leans rounding can make an eigenvalue negative
+    squares, directions = np.linalg.eigh(scaled)
+    stretch = np.sqrt(np.maximum(squares, 1e-14 * np.trace(scaled)))
     box = (low * size, high * size + 1e-300)
-    rhs = np.linalg.solve(factor, slope / size)
-    found = lsq_linear(factor.T, rhs, box, method="bvls", tol=1e-15, max_iter=20 * size.size)
+    rhs = (directions.T @ (slope / size)) / stretch
+    found = lsq_linear(stretch[:, None] * directions.T, rhs, box, method="bvls", tol=1e-15, max_iter=20 * size.size)
     return np.clip(found.x / size, low, high)
