@@ -162,8 +162,9 @@ class Pool:
     def _add(self, X: Array, y: Array, w: Array, spread: Array, moves: Array) -> None:
         from convexnn.kernels.pooling import pool
 
-        kept = w > 0.0
-        X, y, w, spread, moves = (column[kept] for column in (X, y, w, spread, moves))  # copies: contiguous, and writable
+        kept = slice(None) if w.all() else w > 0.0
+        # copies: contiguous, and writable
+        X, y, w, spread, moves = (np.array(column[kept], order="C") for column in (X, y, w, spread, moves))
         if moves.shape[1] < self._moves:
             moves = np.zeros((y.size, self._moves))
         if self._grid.any():
@@ -204,7 +205,7 @@ class Pool:
         if self._count:
             slots[: self._count, : self._slots.shape[1]] = self._slots[: self._count]
         self._slots = slots
-        self._table = np.zeros(1 << (2 * points - 1).bit_length(), dtype=np.int32)  # at most half full
+        self._table = np.zeros(1 << (4 * points - 1).bit_length(), dtype=np.int32)  # at most a quarter full
         fill(np.ascontiguousarray(slots[: self._count, : self.n_features]), self._table)
 
     def result(self, feature_names: tuple[str, ...] | None = None) -> Compressed:

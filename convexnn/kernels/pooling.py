@@ -39,8 +39,8 @@ def _two_sum(a, b):
 def pool(X, y, w, spread, moved, first, table, slots, count):
     """Pool rows, or what was pooled before, from ``first`` on until the slots are full; return the next, and the slots used.
 
-    ``table`` holds slot numbers plus one, 0 where it is empty; its size is a power of two, at least twice that of the slots.
-    ``spread`` is zero for rows. Sums of squares and products are joined by Chan, Golub and LeVeque's formula.
+    ``table`` holds slot numbers plus one, 0 where it is empty; its size is a power of two, at least four times that of the
+    slots. ``spread`` is zero for rows. Sums of squares and products are joined by Chan, Golub and LeVeque's formula.
     """
     bits = X.view(np.uint64)
     d = X.shape[1]
@@ -69,18 +69,18 @@ def pool(X, y, w, spread, moved, first, table, slots, count):
             count += 1
             table[h] = count
             continue
-        sums = slots[slot, d:]
-        weight, lost = _two_sum(sums[0], w[n])
-        off = (y[n] - sums[2]) - sums[3]
+        old = slots[slot, d]
+        weight, lost = _two_sum(old, w[n])
+        slots[slot, d] = weight
+        slots[slot, d + 1] += lost
         share = w[n] / weight
-        joint = share * sums[0]
+        joint = share * old
+        off = (y[n] - slots[slot, d + 2]) - slots[slot, d + 3]
+        slots[slot, d + 2], slots[slot, d + 3] = _two_sum(slots[slot, d + 2], slots[slot, d + 3] + share * off)
+        slots[slot, d + 4], lost = _two_sum(slots[slot, d + 4], spread[n] + joint * off * off)
+        slots[slot, d + 5] += lost
         if moved.shape[1] > 0:
-            _join_moves(sums[6:], moved[n], share, joint, off)
-        sums[0] = weight
-        sums[1] += lost
-        sums[2], sums[3] = _two_sum(sums[2], sums[3] + share * off)
-        sums[4], lost = _two_sum(sums[4], spread[n] + joint * off * off)
-        sums[5] += lost
+            _join_moves(slots[slot, d + 6 :], moved[n], share, joint, off)
     return y.size, count
 
 
