@@ -43,7 +43,7 @@ def compress(
 ) -> Compressed:
     """Merge any number of rows into what the squared loss depends on: distinct inputs, weights, mean targets, a constant.
 
-    The rows are read once and never held: memory grows with the number of distinct inputs, about 100 bytes for each.
+    The rows are read once and never held: memory grows with the number of distinct inputs, by some 200 bytes for each.
     :meth:`ConvexNNRegressor.fit_compressed` then trains the network that ``fit`` trains on all rows.
 
     Parameters
