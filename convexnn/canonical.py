@@ -44,7 +44,9 @@ class Axis:
 
     def scatter(self, rows: Array) -> Array:
         """Add a quantity given by rows up over the points."""
-        return rows if self.inverse is None else np.bincount(self.inverse, rows, self.points.size).astype(np.float64)
+        if self.inverse is None:
+            return rows
+        return np.bincount(self.inverse, rows, self.points.size).astype(np.float64, copy=False)
 
     def gather(self, at_points: Array) -> Array:
         """Read a quantity given at the points (along axis 0) out for each row."""

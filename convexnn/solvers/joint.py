@@ -109,14 +109,17 @@ class Solver:
     """Solves with a state's normal equations, kept near zero along directions that they (nearly) leave free."""
 
     def __init__(self, state: State):
-        gram = state.gram + state.ground @ state.ground.T
-        self.scale = 1.0 / np.sqrt(gram.diagonal())
-        scaled = gram * self.scale * self.scale[:, None]
+        self.scale = 1.0 / np.sqrt(state.gram.diagonal() + np.square(state.ground).sum(axis=1))
         near = NEAR
         while True:
-            scaled[np.diag_indices_from(scaled)] = 1.0 + near
+            # of thousands of knots the matrix is what takes time: one array, which becomes its factor
+            scaled = state.ground @ state.ground.T
+            scaled += state.gram
+            scaled *= self.scale
+            scaled *= self.scale[:, None]
+            np.fill_diagonal(scaled, 1.0 + near)
             try:
-                self.factor = cho_factor(scaled, lower=True)
+                self.factor = cho_factor(scaled.T, lower=True, overwrite_a=True)
                 break
             except LinAlgError:
                 near *= 100.0
@@ -124,7 +127,7 @@ class Solver:
     def __call__(self, rhs: Array) -> Array:
         """Solve for one or several right-hand sides."""
         scale = self.scale if rhs.ndim == 1 else self.scale[:, None]
-        return scale * cho_solve(self.factor, scale * rhs)
+        return scale * cho_solve(self.factor, np.asarray_chkfinite(scale * rhs), overwrite_b=True, check_finite=False)
 
 
 def assemble(problem: Problem, basis: Array, blocks: tuple[Block, ...]) -> State:
@@ -139,7 +142,8 @@ def assemble(problem: Problem, basis: Array, blocks: tuple[Block, ...]) -> State
         left[k], t[k] = lefts[rows], ts[rows]
     width = np.array([block.kind.norm is not None and block.knots.size > 1 for block in blocks], np.int64)
     shares = np.column_stack([design.collect(root * direction) for direction in basis.T])
-    gram = gram_of_rows(left, t, width, w, len(shares)) - shares @ shares.T
+    gram = gram_of_rows(left, t, width, w, len(shares))
+    gram -= shares @ shares.T
     target = design.collect(root * (root * problem.data.y - basis @ (basis.T @ (root * problem.data.y))))
     return State(blocks, gram, target, np.column_stack(_ground(problem, design)))
 
