@@ -18,6 +18,7 @@ from convexnn.losses import SQUARED, Loss, power_of_two
 
 Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
+TINY, HUGE = 1e-306, 1e306
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,25 @@ def canonicalize(
     else:
         best = 0.0 if loss.shifts else loss.best_constant(y, w)
         null = float(np.dot(w, loss.value(np.full(y.size, best), y)))
-    return CanonicalData(
+    data = CanonicalData(
         axes, y, w, loss, loss_scale, mean * y_unit, y_unit * spread, w_scale * unit, constant, null
     )
+    _check_range(data, order_only)
+    return data
+
+
+def _check_range(data: CanonicalData, order_only: bool) -> None:
+    """Refuse data whose objective or slopes no double can hold."""
+    if not TINY <= data.objective_scale <= HUGE:
+        raise ValueError(
+            f"y (with sample_weight) is on a scale of {data.y_scale:.2g}, at which the objective is not a double: rescale it"
+        )
+    for place, axis in enumerate(data.axes):
+        if not (order_only or TINY <= data.y_scale / axis.scale <= HUGE):
+            raise ValueError(
+                f"y is on a scale of {data.y_scale:.2g} and input {place} of X on one of {axis.scale:.2g}, at which slopes "
+                "are not doubles: rescale them"
+            )
 
 
 def _affine(x: Array) -> tuple[float, float]:
