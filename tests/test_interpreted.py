@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convexnn import ConvexNNRegressor, alpha_max
+from convexnn import ConvexNNRegressor, alpha_max, compress, convex_nn_path
 
 NETWORKS = {
     **{name: {"activation": name} for name in ("relu", "leaky_relu", "abs", "sign", "threshold")},
@@ -24,6 +24,8 @@ NETWORKS = {
     "pinball": {"loss": "pinball", "quantile": 0.3},
     "huber": {"loss": "huber", "huber_delta": 0.3},
     "increasing": {"monotonic_cst": [1]},
+    "thinned": {"depth": 3, "activation": "abs", "max_breakpoints": 5},
+    "wide switches": {"depth": 3, "activation": "threshold", "architecture": "parallel", "width": 9},
 }
 
 
@@ -38,6 +40,21 @@ def answers():
             alpha = 0.1 * alpha_max(data, y, **{k: v for k, v in options.items() if k != "monotonic_cst"})
             model = ConvexNNRegressor(alpha=alpha, **options).fit(data, y)
             found[f"{name}, {inputs}"] = [model.objective_, *model.predict(data).tolist()]
+    # more rows than a small fit has: knots come and go
+    x = np.sort(rng.uniform(-2, 2, size=(60, 1)), axis=0)
+    for name in ("relu", "leaky_relu", "abs", "skip", "narrow relu", "threshold"):
+        alpha = 1e-4 * alpha_max(x, np.sin(5 * x[:, 0]), **NETWORKS[name])
+        model = ConvexNNRegressor(alpha=alpha, **NETWORKS[name]).fit(x, np.sin(5 * x[:, 0]))
+        found[f"{name}, 60 rows"] = [model.objective_, *model.predict(x).tolist()]
+    model = ConvexNNRegressor(alpha=0.01).fit_compressed(compress([(x, np.sin(x[:, 0])), (x + 0.5, x[:, 0])]))
+    found["compressed"] = [model.objective_, *model.predict(np.linspace(-3, 3, 3000)[:, None]).tolist()]
+    # three switches of sixty: stretches of rows at a time, and few of them in use
+    options = {"depth": 3, "activation": "sign", "architecture": "parallel", "width": 3}
+    for alpha in (1e-2, 1e-3):
+        model = ConvexNNRegressor(alpha=alpha, **options).fit(x, np.sin(5 * x[:, 0]))
+        found[f"switches, 60 rows, {alpha}"] = [model.objective_, *model.predict(x).tolist()]
+    path = convex_nn_path(x, np.sin(5 * x[:, 0]), alphas=[0.1, 0.01])
+    found["path"] = [1.0, *np.ravel(path.predict(x)).tolist()]
     return found
 
 
