@@ -32,6 +32,15 @@ def test_several_inputs_once_wrong(number):
     assert not fuzz.check(case)["wrong"], str(case)
 
 
+# several inputs and tiny alphas, at which the active set once ran away until an index or a factor was not there
+FOUND = (2009405, 2011638, 2012116, 2022948, 2022969, 2024907, 2040181)
+
+
+@pytest.mark.parametrize("number", FOUND)
+def test_what_a_long_run_found(number):
+    assert not fuzz.check(fuzz.draw(number))["wrong"]
+
+
 def test_a_fit_is_made_from_its_number_alone():
     one, other = fuzz.draw(7), fuzz.draw(7)
     assert str(one) == str(other)
