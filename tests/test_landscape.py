@@ -199,3 +199,19 @@ def test_alternating_signs(depth, n, beta):
 def test_monotone_is_asked_for():
     with pytest.raises(ValueError, match="monotone"):
         monotone_steps([0, 2, 1], 0.1)
+
+
+def test_weights_over_six_decades():
+    """All networks of the set are certified; that they were not came from inputs offset by 1.5e9, not from weights."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, y, w = rng.integers(0, 10, (9, 1)) * 1.0, rng.normal(size=9), 10 ** rng.uniform(-3, 3, 9)
+        for options in ({"depth": 3}, {"depth": 4}, {}):
+            model = ConvexNNRegressor(activation="abs", **options).fit(X, y, sample_weight=w)
+            landscape = optimal_set(model)
+            networks = [landscape.sparsest(n_tries=2)]
+            networks += [] if landscape.unique else landscape.sample(2, random_state=0)
+            ends = landscape.extremes(0)
+            for network in [*networks, ends.least_network, ends.greatest_network]:
+                assert network.certify().relative_gap <= 1e-6
+                assert network.objective_ == pytest.approx(model.objective_, rel=1e-8)
