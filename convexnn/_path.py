@@ -119,6 +119,16 @@ def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
         reached = f"at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}"
         warnings.warn(f"The path ends {reached}: {status}.", ConvergenceWarning, stacklevel=4)
     _warn_where_not_converged(path, tol)
+    missed = path.gaps_between > tol
+    if missed.any():
+        worst = int(np.argmax(path.gaps_between))
+        warnings.warn(
+            f"Rounding hides kinks: halfway between kinks the relative duality gap is more than tol={tol:g} in "
+            f"{np.count_nonzero(missed)} of {len(path) - 1} places, at most {path.gaps_between[worst]:.3g} between alpha="
+            f"{path.alphas[worst]:.6g} and {path.alphas[worst + 1]:.6g}: fit there with ConvexNNRegressor.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
     return path
 
 

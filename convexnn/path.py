@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 
 from convexnn.certificate import delivered_gap
 from convexnn.dictionaries.base import SplineDictionary
-from convexnn.duality import relative_gap
+from convexnn.duality import evaluate_gap, refit, relative_gap
 from convexnn.model import Feature, Model, build_model
 from convexnn.network import Network
 from convexnn.progress import bar, watching
@@ -33,6 +33,8 @@ class SolutionPath:
         The regularisation, falling.
     alpha_max : float
         The critical alpha, from which on the optimal network has no units.
+    gaps_between : ndarray
+        On an exact path of one input's linear splines the relative duality gaps halfway between kinks.
     exact : bool
         Whether the gaps hold against every network of the architecture, over all real weights and biases.
     kinks : bool
@@ -109,6 +111,32 @@ class SolutionPath:
             objective = (gap.primal + data.constant) * data.objective_scale
             out.append((objective, relative_gap(training.problem, gap)))
         return out
+
+    @cached_property
+    def gaps_between(self) -> Array:
+        """The relative duality gaps halfway between kinks, where linear splines of one input are followed; empty elsewhere.
+
+        Rounding can hide a kink between two that are certified. The penalty is convex, so that of the mean fit is at most
+        the mean penalty.
+        """
+        first = self.trainings[0]
+        if not self.kinks or first.solution.splines is None:
+            return np.empty(0)
+        data, points, out = first.problem.data, first.problem.data.axes[0].points, []
+        last = None
+        for training in self.trainings:
+            assert training.solution.splines is not None
+            spline = training.solution.splines[0]
+            fit = np.interp(points, points[spline.knots], spline.values)
+            loss = float(np.dot(data.w, data.loss.value(fit, data.y)))
+            norm = (training.solution.gap.primal - loss) / training.alpha
+            if last is not None:
+                alpha, mean = 0.5 * (last[0] + training.alpha), 0.5 * (last[1] + fit)
+                problem = replace(training.problem, betas=alpha / training.alpha * training.problem.betas)
+                gap = evaluate_gap(problem, refit(problem, mean), 0.5 * alpha * (last[2] + norm), limit=0)
+                out.append(relative_gap(problem, gap))
+            last = training.alpha, fit, norm
+        return np.array(out)
 
     @property
     def objectives(self) -> Array:

@@ -1,11 +1,13 @@
 """The exact path: the optimality conditions hold at and between its kinks, on dictionaries written out anew."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from deep_reference import Row, best_objective, dictionary, smalls
 from hypothesis import given, settings
+from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, convex_nn_path
 from convexnn.solvers.homotopy import trace
@@ -213,6 +215,21 @@ def test_ten_thousand_points(kind, parameters, rng):
     x = rng.normal(size=n) if kind == "curve" else np.arange(float(n))
     y = np.sin(3 * x) + 0.3 * rng.normal(size=n) if kind == "curve" else Y_KINDS[kind](x, rng)
     path = convex_nn_path(x[:, None], y, exact=True, **parameters)
-    assert len(path) > 1000 and path.alphas[-1] == pytest.approx(1e-3 * path.alpha_max, rel=1e-12)
+    assert len(path) > 500 and path.alphas[-1] == pytest.approx(1e-3 * path.alpha_max, rel=1e-12)
     assert path.dual_gaps.max() <= 1e-9
     check_in_function_space(path, x, y, np.ones(n), "narrow" if parameters else "relu", rng, number=20)
+
+
+def test_kinks_that_rounding_hides_are_reported():
+    reported = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, y = rng.uniform(size=40), rng.normal(size=40)
+        x[:10] = x[10:20] + 1e-9 * rng.normal(size=10)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always", ConvergenceWarning)
+            path = convex_nn_path(x[:, None], y, exact=True, skip_connection=bool(seed % 2))
+        assert path.gaps_between.size == len(path) - 1
+        assert any("hides kinks" in str(warning.message) for warning in seen) == bool((path.gaps_between > 1e-6).any())
+        reported += bool(seen)
+    assert 1 <= reported <= 3
