@@ -82,6 +82,8 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     ----------
     depth : int, default=2
         The number of layers of weights: 2 is one hidden layer.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights; as in scikit-learn.
     activation : {"relu", "leaky_relu", "abs", "sign", "threshold"}, default="relu"
         The activation of the hidden layers.
     architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
@@ -95,8 +97,6 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     alpha : float or "auto", default="auto"
         The regularisation, positive. "auto" is, problem by problem, a hundredth of what the critical value would be were the
         classes of equal weight: ``alpha_max_ / 100 / (4 p (1 - p))``, p the share of a class.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights; as in scikit-learn.
     dictionary : {"auto", "exact", "data"}, default="auto"
         The candidate biases: the complete finite set, or those at training points. The same at depth 2.
     max_breakpoints : int, default=None

@@ -224,8 +224,9 @@ def test_kinks_that_rounding_hides_are_reported():
     reported = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        x, y = rng.uniform(size=40), rng.normal(size=40)
+        x = rng.uniform(size=40)
         x[:10] = x[10:20] + 1e-9 * rng.normal(size=10)
+        y = rng.normal(size=40)
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always", ConvergenceWarning)
             path = convex_nn_path(x[:, None], y, exact=True, skip_connection=bool(seed % 2))
