@@ -5,13 +5,17 @@ residuals to enough digits. The dual point of the solver does not come from them
 at the knots it is what the optimality conditions say. Here it is made again, of rationals.
 """
 
+import sys
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convexnn import ConvexNNRegressor
+from convexnn import ConvexNNRegressor, alpha_max
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the benchmarks
 
 ARCHITECTURES = {
     "relu": {},
@@ -104,4 +108,17 @@ def test_dual_gap_is_not_flattered_by_rounding(places, fraction, name, rng):
     top = ConvexNNRegressor(alpha=1e9, **ARCHITECTURES[name]).fit(X, y).alpha_max_
     model = ConvexNNRegressor(alpha=fraction * top, tol=1e-9, **ARCHITECTURES[name]).fit(X, y)
     assert model.converged_
+    assert exact_gap(model, name) <= model.dual_gap_ + 1e-14
+
+
+@pytest.mark.parametrize("number", [2002995, 2025244, 2047790, 2065753, 2078349, 2082954])
+def test_where_the_fuzz_doubts_a_fit_of_one_input_it_is_its_own_rounding(number):
+    # it reads the fit off predictions in doubles, which at tiny alpha do not hold the residuals to enough digits
+    fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
+    case = fuzz.draw(number)
+    network = fuzz.NETWORKS[case.network]
+    alpha = case.fraction * alpha_max(case.X, case.y, sample_weight=case.w, **network)
+    model = ConvexNNRegressor(alpha=alpha, tol=case.tol, **network).fit(case.X, case.y, case.w)
+    assert model.converged_
+    name = "skip" if network.get("skip_connection") else network["activation"]
     assert exact_gap(model, name) <= model.dual_gap_ + 1e-14
