@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convexnn import ConvexNNRegressor, alpha_max
+from convexnn import ConvexNNRegressor, alpha_max, convex_nn_path
 
 NETWORKS = {
     "relu": {},
@@ -99,3 +99,14 @@ def test_pivots_end_where_no_row_tells_knots_apart(rng):
         model = fitted(X, y, 1e-5, network)
         assert model.converged_
         assert model.coef_.size <= 61
+
+
+def test_starts_from_a_solution_of_the_reference_solver(rng):
+    # where normal equations stop short, that is what a path goes on from
+    X = np.column_stack((rng.permutation(np.cumsum(10.0 ** rng.uniform(-12, 0, 40))), rng.random(40)))
+    y = rng.normal(size=40)
+    path = convex_nn_path(X, y, alphas=14, eps=1e-7, solver="additive", depth=4)
+    alone = [ConvexNNRegressor(alpha=alpha, solver="additive", depth=4).fit(X, y) for alpha in path.alphas]
+    assert path.dual_gaps.max() <= 1e-6
+    for objective, model in zip(path.objectives, alone, strict=True):
+        assert objective == pytest.approx(model.objective_, rel=2e-6)

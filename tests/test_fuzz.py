@@ -25,6 +25,8 @@ def test_gap_of_hard_problems(first):
         *(2002358, 2008283, 2015348, 2016247, 2020678, 2031540),
         # dependent leans
         2011638,
+        # tiny alpha: hundreds of sweeps, and then the limit, where a path from the critical alpha down takes few
+        *(2004720, 2006583, 2012028, 2015855, 2018502),
     ],
 )
 def test_several_inputs_once_wrong(number):

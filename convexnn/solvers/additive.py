@@ -4,22 +4,24 @@ As for one input (solvers/spline.py), with the signs of all kinks fixed the pena
 and the fit one linear system: here of all inputs together (solvers/joint.py), because alternating between them crawls
 where inputs depend on each other. A sweep prices all points of all inputs with one dual point; each excursion adds a
 knot. Where that does not go down any more, as where there are as many knots as rows, pivots of the exact active-set
-method go on (solvers/exchange.py); and where these stop as well, the reference solver, on the columns themselves.
+method go on (solvers/exchange.py), or the reference solver where the columns themselves have room.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.canonical import EPSILON
-from convexnn.duality import Gap, Problem, evaluate_gap, relative_gap
+from convexnn.dictionaries.base import Dictionary
+from convexnn.duality import Gap, Problem, evaluate_gap, null_point, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import coordinate_descent
 from convexnn.solvers.blocks import Block, kind_of, represent
-from convexnn.solvers.exchange import exchange
+from convexnn.solvers.exchange import breakpoints, exchange
 from convexnn.solvers.joint import Solver, State, assemble, design_of, settle
 from convexnn.solvers.solution import Solution
 
@@ -27,7 +29,10 @@ Array = NDArray[np.float64]
 SHARES = (1.0, 0.25, None, 0.0)  # of the knots with a kink of the wrong sign, dropped at a time; None: pivots
 BATCH = 50
 ROUNDING = 64.0 * EPSILON
-ENTRIES = 50_000_000
+ENTRIES = 10_000_000
+STEP = 3.0
+PIVOTS = 200
+ROUNDED = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
 
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
@@ -35,7 +40,8 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     basis = problem.free_basis()
     best = state = settle(assemble(problem, basis, _begin(problem, start)), SHARES[0])
     best_gap, best_lam = gap, lam = certify(problem, basis, state)
-    level, status = 0, "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
+    level, exact, last = 0, None, max_iter
+    status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
         if gap is best_gap or _better(gap, best_gap):
             if SHARES[level] is not None:  # pivots are for problems where the other steps fail again and again
@@ -44,7 +50,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         elif level + 1 < len(SHARES):
             level += 1
         else:
-            status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
+            status = ROUNDED
             break
         reached = relative_gap(problem, best_gap)
         stop = report(problem.data, best_gap.primal, reached, sum(int(np.count_nonzero(b.signs)) for b in best.blocks))
@@ -52,6 +58,11 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "" if reached <= tol else INTERRUPTED
             break
         share = SHARES[level]
+        if share is None and exact is None and _room(problem, best):
+            exact, last = _descend(problem, tol, max_iter), n_iter + PIVOTS
+        if (exact is not None and not exact.status) or n_iter > last:
+            status = ROUNDED
+            break
         if share is None:
             state = settle(exchange(problem, basis, best, best_lam), 1.0)
         else:
@@ -59,14 +70,33 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             # where nothing is violated, what is left is the accuracy of the last solve
             state = settle(best if blocks is best.blocks else assemble(problem, basis, blocks), share)
         gap, lam = certify(problem, basis, state)
-    solution = replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
-    knots = sum(block.knots.size for block in best.blocks)
-    if status in ("", INTERRUPTED) or problem.data.y.size * knots > ENTRIES:
-        return solution
-    # normal equations have half the digits of columns, whose Lasso goes on where there is room for them
-    exact = coordinate_descent.solve(problem, tol=tol, max_iter=max_iter, start=solution)
-    better = exact.gap.gap < best_gap.gap and exact.gap.primal <= best_gap.primal * (1.0 + tol)
-    return replace(exact, n_iter=n_iter + exact.n_iter) if better else solution
+    if status == ROUNDED and exact is None and _room(problem, best):
+        exact = _descend(problem, tol, max_iter)
+    if exact is not None and exact.gap.gap < best_gap.gap:
+        return replace(exact, n_iter=n_iter + exact.n_iter)
+    return replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
+
+
+def _room(problem: Problem, state: State) -> bool:
+    """Return whether the columns of as many features as there are knots may be written out."""
+    return problem.data.y.size * sum(block.knots.size for block in state.blocks) <= ENTRIES
+
+
+def _descend(problem: Problem, tol: float, max_iter: int) -> Solution:
+    """Solve by the reference solver along a path from the critical beta down.
+
+    It works on columns, which have twice the digits of normal equations, and from the solution at a beta a little above
+    the features change by few: at tiny beta it ends where a start from nothing, or from a wrong support, does not.
+    """
+    ratio, solution, spent = null_point(problem).ratio, None, 0
+    steps = max(2, math.ceil(math.log(max(ratio, 1.0)) / math.log(STEP)) + 1)
+    for factor in np.geomspace(max(ratio, 1.0), 1.0, steps)[1:]:
+        nearer, budget = replace(problem, betas=factor * problem.betas), max(1, max_iter - spent)
+        extra = coordinate_descent.EXTRA if factor == 1.0 else 0
+        solution = coordinate_descent.solve(nearer, tol=tol, max_iter=budget, start=solution, extra=extra)
+        spent += solution.n_iter
+    assert solution is not None
+    return replace(solution, n_iter=spent)
 
 
 def _better(new: Gap, old: Gap) -> bool:
@@ -85,13 +115,27 @@ def _begin(problem: Problem, start: Solution | None) -> tuple[Block, ...]:
     blocks = tuple(kind_of(*part).begin() for part in parts)
     if start is None:
         return blocks
-    return tuple(block.including(*_kinks(start, j, block)) for j, block in enumerate(blocks))
+    return tuple(
+        block.including(*_kinks(start, j, block, dictionary))
+        for j, (block, dictionary) in enumerate(zip(blocks, problem.units, strict=True))
+    )
 
 
-def _kinks(start: Solution, j: int, block: Block) -> tuple[NDArray[np.int64], Array]:
+def _kinks(
+    start: Solution, j: int, block: Block, dictionary: Dictionary
+) -> tuple[NDArray[np.int64], Array]:
     """Return where an earlier solution has kinks or jumps on input j, and their signs."""
-    if start.splines is None:
+    if block.kind.norm is None:
         return start.features[j][:, 0] + 1, np.sign(start.coef[j])
+    if start.splines is None:  # the reference solver's
+        knots = breakpoints(start.features[j], dictionary)
+        points = dictionary.points
+        inner = knots[(knots > 0) & (knots < points.size - 1)]
+        around = np.column_stack((inner - 1, inner, inner + 1))
+        values = dictionary.evaluate(start.features[j], points[around.ravel()]) @ start.coef[j]
+        slopes = np.diff(values.reshape(-1, 3), axis=1) / np.diff(points[around], axis=1)
+        signs = np.sign(slopes[:, 1] - slopes[:, 0])
+        return inner[signs != 0.0], signs[signs != 0.0]
     spline = start.splines[j]
     signs = np.sign(np.diff(spline.slopes))
     used = (signs != 0.0) & ~np.isin(spline.knots, block.knots if block.kind.ends else [])

@@ -35,7 +35,7 @@ def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
         fresh = fresh[np.array([row.tobytes() not in known for row in fresh], dtype=bool)]
         features.append(np.concatenate((rows, fresh)))
         z.append(np.concatenate((beta * coef, np.zeros(len(fresh)))))
-        places = np.setdiff1d(_breakpoints(features[-1], dictionary), block.knots)
+        places = np.setdiff1d(breakpoints(features[-1], dictionary), block.knots)
         blocks.append(block.including(places, np.ones(places.size)))
     grown = assemble(problem, basis, tuple(blocks))
     columns = block_diag(
@@ -49,7 +49,7 @@ def exchange(problem: Problem, basis: Array, state: State, lam: Array) -> State:
     return _with_signs(grown.at(columns @ found), problem.units, features, found)
 
 
-def _breakpoints(features: Rows, dictionary: Dictionary) -> NDArray[np.int64]:
+def breakpoints(features: Rows, dictionary: Dictionary) -> NDArray[np.int64]:
     """Return the points where the features turn, or before which they step."""
     if isinstance(dictionary, StepDictionary):
         return np.unique(features + 1)
@@ -69,7 +69,7 @@ def _with_signs(state: State, dictionaries: tuple[Dictionary, ...], features: li
     for block, dictionary, rows in zip(state.blocks, dictionaries, features, strict=True):
         active = z[first : first + len(rows)] != 0.0
         first += len(rows)
-        dropped.append(~np.isin(block.knots, _breakpoints(rows[active], dictionary)))
+        dropped.append(~np.isin(block.knots, breakpoints(rows[active], dictionary)))
         signs = np.where(dropped[-1], 0.0, np.sign(block.turns()))
         if block.kind.ends:
             signs[[0, -1]] = 0.0
