@@ -229,7 +229,7 @@ SECTIONS: dict[str, Callable[[list[dict]], list[str]]] = {
 }
 
 
-def page(results: dict) -> str:
+def page(results: dict, note: str = "") -> str:
     """Return the page."""
     machine, versions = results["machine"], results["versions"]
     listed = ", ".join(f"{name} {version or '(not installed)'}" for name, version in versions.items())
@@ -241,8 +241,9 @@ def page(results: dict) -> str:
         "which is independent of the package. A rival that fails, or misses the gap, is shown as such.",
         "",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; "
-        f"{results['threads']} thread. Versions: {listed}.",
+        f"{results['threads']} thread, {' and '.join(sorted(set(results['dates'].values())))}. Versions: {listed}.",
         "",
+        *([note, ""] if note else []),
     ]
     if results["quick"]:
         lines += ["**Small sizes (`--quick`), for trying only.**", ""]
@@ -291,9 +292,10 @@ def main() -> None:
     parser.add_argument("results", nargs="?", type=Path, default=Path("benchmark-results.json"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--plots", type=Path, help="a folder for log-log plots; none without it")
+    parser.add_argument("--note", default="", help="a paragraph on how the run was made")
     options = parser.parse_args()
     results = json.loads(options.results.read_text())
-    options.out.write_text(page(results))
+    options.out.write_text(page(results, options.note))
     if options.plots:
         plot(results, options.plots)
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 
@@ -194,11 +195,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmark-results.json"))
     options = parser.parse_args()
     pythons = interpreters(options.python)
-    results = {"machine": machine(), "versions": versions(), "threads": 1, "quick": options.quick, "suites": {}}
+    results = {"machine": machine(), "versions": versions(), "threads": 1, "quick": options.quick, "suites": {}, "dates": {}}
     if options.out.exists():
         # suites that are not run again keep their results
         before = json.loads(options.out.read_text())
-        results["suites"] = before["suites"] if before["quick"] == options.quick else {}
+        if before["quick"] == options.quick:
+            results |= {name: before[name] for name in ("suites", "dates")}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for suite in options.only:
@@ -210,7 +212,7 @@ def main() -> None:
                 for row in measure(spec, python, place / "caches", place):
                     rows.append(row)
                     print(f"{suite:15}  {line(row)}", flush=True)
-            results["suites"][suite] = rows
+            results["suites"][suite], results["dates"][suite] = rows, date.today().isoformat()
             options.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
