@@ -51,8 +51,8 @@ class PathDisplay:
     >>> from convexnn.datasets import load_mcycle
     >>> from convexnn.plotting import PathDisplay
     >>> model = ConvexNNRegressorCV(alphas=20).fit(*load_mcycle(return_X_y=True))
-    >>> PathDisplay.from_estimator(model).mse_path.shape
-    (20, 5)
+    >>> PathDisplay.from_estimator(model).mse_path.shape  # few rows: five shuffles of five folds
+    (20, 25)
     """
 
     ax_: Axes
