@@ -75,8 +75,8 @@ def test_dependent_inputs(network, inputs, rng):
 
 @each_network
 def test_many_inputs_and_more_of_them_than_rows(network, rng):
-    X = rng.normal(size=(25, 30))
-    y = rng.normal(size=25)
+    X = rng.normal(size=(16, 20))
+    y = rng.normal(size=16)
     model = fitted(X, y, 1e-2, network)
     assert model.converged_
     np.testing.assert_allclose(model.network_(X), model.predict(X), atol=1e-9 * np.abs(y).max())
