@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from convexnn._base import BaseConvexNN, unchanged_by_failure, with_base_parameters
+from convexnn._base import BaseConvexNN, fitting, with_base_parameters
 from convexnn._intervals import make_intervals
 from convexnn.conformal import check_levels
 from convexnn.series import TimeSeries, check_steps, continue_index, read_series
@@ -127,7 +127,7 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         ConvexNNAutoregressor
             The fitted estimator itself.
         """
-        with unchanged_by_failure(self):
+        with fitting(self):
             scheme = WindowScheme(check_lags(self.lags), self.difference)
             why = f"lags={self.lags!r}, difference={self.difference} need"
             history = read_series(series, least=scheme.width + 2, why=why)

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexnn._export.mixin import ExportMixin
+from convexnn._threads import one_blas_thread
 from convexnn.architecture import Architecture, Shape
 from convexnn.canonical import CanonicalData, canonicalize
 from convexnn.certificate import Certificate, certify_fit, delivered_gap
@@ -34,11 +35,12 @@ ROUNDING = "what is left is rounding; raise tol or alpha"
 
 
 @contextmanager
-def unchanged_by_failure(estimator):
-    """Give an estimator the attributes back that it had, where what is done in this context fails."""
+def fitting(estimator):
+    """Do what every fit is done in: one BLAS thread, and an estimator that has its attributes back if the fit fails."""
     before = dict(vars(estimator))
     try:
-        yield
+        with one_blas_thread():
+            yield
     except BaseException:  # a KeyboardInterrupt too
         vars(estimator).clear()
         vars(estimator).update(before)

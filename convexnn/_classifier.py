@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN, unchanged_by_failure, with_base_parameters
+from convexnn._base import BaseConvexNN, fitting, with_base_parameters
 from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
 from convexnn._export.stored import PartsMixin
 from convexnn.certificate import Certificate
@@ -198,7 +198,7 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
         ConvexNNClassifier
             The fitted estimator itself.
         """
-        with unchanged_by_failure(self):
+        with fitting(self):
             X, y = validate_data(self, X, y, dtype=np.float64)
             check_classification_targets(y)
             classes, y = np.unique(y, return_inverse=True)

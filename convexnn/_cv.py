@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN, unchanged_by_failure
+from convexnn._base import BaseConvexNN, fitting
 from convexnn._export.files import read_block, write_block
 from convexnn._folds import Fold, validate
 from convexnn._regressor import ConvexNNRegressor
@@ -228,7 +228,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         ConvexNNRegressorCV
             The fitted estimator itself.
         """
-        with unchanged_by_failure(self):
+        with fitting(self):
             templates = self._templates()
             given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
             X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)

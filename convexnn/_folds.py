@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from convexnn._regressor import ConvexNNRegressor
+from convexnn._threads import one_blas_thread
 from convexnn.model import Model
 from convexnn.path import follow
 
@@ -48,6 +49,7 @@ class _Point(RegressorMixin, BaseEstimator):
         return self.model.predict(X)
 
 
+@one_blas_thread()
 def validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Array, Array, Array]:
     """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha."""
     X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, validate_params
 
 from convexnn._regressor import ConvexNNRegressor
+from convexnn._threads import one_blas_thread
 from convexnn.path import SolutionPath, falling, follow, follow_exactly, geometric_alphas
 from convexnn.training import Trainer
 
@@ -23,6 +24,7 @@ from convexnn.training import Trainer
     },
     prefer_skip_nested_validation=True,
 )
+@one_blas_thread()
 def convex_nn_path(
     X: ArrayLike,
     y: ArrayLike,

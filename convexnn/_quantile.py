@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from convexnn._base import unchanged_by_failure
+from convexnn._base import fitting
 from convexnn._export.files import read_numbers
 from convexnn._export.stored import PartsMixin, configured
 from convexnn._regressor import ConvexNNRegressor
@@ -91,7 +91,7 @@ class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
         ConvexNNQuantileRegressor
             The fitted estimator itself.
         """
-        with unchanged_by_failure(self):
+        with fitting(self):
             levels = self._levels()
             validate_data(self, X, y, dtype=np.float64, y_numeric=True)
             base = ConvexNNRegressor() if self.estimator is None else self.estimator

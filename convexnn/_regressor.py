@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from convexnn._base import BaseConvexNN, unchanged_by_failure
+from convexnn._base import BaseConvexNN, fitting
 from convexnn.certificate import certified_point
 from convexnn.compression import Compressed
 from convexnn.rounding import RoundedFit, objective_above, objective_below
@@ -177,7 +177,7 @@ default="auto"
         ConvexNNRegressor
             The fitted estimator itself.
         """
-        with unchanged_by_failure(self):
+        with fitting(self):
             spec = self._architecture()
             late = self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
         if late:
@@ -217,7 +217,7 @@ default="auto"
         """
         if not isinstance(data, Compressed):
             raise TypeError(f"data must be what convexnn.compress returns, got {type(data).__name__}")
-        with unchanged_by_failure(self):
+        with fitting(self):
             spec = self._architecture()
             if not self._loss().quadratic:
                 raise ValueError(f"fit_compressed needs loss='squared', got {self.loss!r}")

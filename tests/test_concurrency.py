@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from convexnn import ConvexNNClassifier, ConvexNNRegressor, ConvexNNRegressorCV, fit_many
+from convexnn._threads import one_blas_thread
 
 FITS = {
     "relu": {},
@@ -108,3 +110,16 @@ def test_processes_give_the_same_answers(method):
     wanted = [answer(name) for name in names]  # the kernels are compiled and in use before a fork
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map_async(answer, names).get(timeout=240) == wanted
+
+
+def test_fits_give_the_thread_count_back():
+    before = threadpool_info()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(answer, list(FITS) * 4))
+    assert threadpool_info() == before
+
+
+def test_training_uses_one_thread():
+    with one_blas_thread(), one_blas_thread():
+        counts = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    assert counts == {1}

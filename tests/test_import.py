@@ -28,7 +28,7 @@ ALLOWED = {
 LAYERS = [
     {"__init__.py:version", "_version"},
     {"validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations", "canonical"},
-    {"progress"},
+    {"progress", "_threads"},
     {"kernels"},
     {"compression", "rounding"},
     {"dictionaries"},
