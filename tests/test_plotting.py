@@ -45,8 +45,6 @@ networks = pytest.mark.parametrize("options", NETWORKS, ids=str)
 @pytest.fixture(autouse=True)
 def headless():
     matplotlib.use("Agg")
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Settings of the test session: hypothesis draws the same examples every time unless the nightly profile is chosen."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -16,3 +17,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 def rng():
     """Return a generator with a fixed seed."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close the figures that a test or a doctest has made: pyplot keeps them, and warns of many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
