@@ -1,8 +1,8 @@
 """Model choice on real data: ``ConvexNNRegressorCV`` beside other regressors of one input, each choosing its own settings.
 
-``python -m benchmarks.model_choice`` prints one table: the root mean squared error of repeated 5-fold cross-validation,
-mean and standard deviation over the repeats, and the seconds of one fit. ``--quick`` runs one repeat, ``--further``
-takes five further sets.
+``python -m benchmarks.model_choice`` prints two tables, of the seven sets of the package and of five further ones: the root
+mean squared error of repeated 5-fold cross-validation, mean and standard deviation over the repeats, the seconds of one
+fit, and on how many of the sets a method beats all methods of other packages.
 """
 
 from __future__ import annotations
@@ -191,6 +191,7 @@ METHODS: dict[str, Callable[[], Any]] = {
     "decision tree": _tree,
     "isotonic": lambda: IsotonicRegression(out_of_bounds="clip"),
 }
+OTHERS = list(METHODS)[list(METHODS).index("splines + RidgeCV") :]
 
 
 def evaluate(make: Callable, X: np.ndarray, y: np.ndarray, repeats: int) -> tuple[float, float, float]:
@@ -207,11 +208,14 @@ def evaluate(make: Callable, X: np.ndarray, y: np.ndarray, repeats: int) -> tupl
     return float(np.mean(errors)), float(np.std(errors)), float(np.median(seconds))
 
 
-def table(repeats: int, names: list[str], sets: dict[str, Callable]) -> str:
-    """Return the table in Markdown; the least error of each set in bold."""
-    results: dict[tuple[str, str], tuple[float, float, float]] = {}
-    for name in names:
-        for data, load in sets.items():
+Results = dict[tuple[str, str], tuple[float, float, float]]
+
+
+def measure(repeats: int, names: list[str], sets: dict[str, Callable]) -> Results:
+    """Return for each method and set error, spread and seconds; methods that need a direction get it."""
+    results: Results = {}
+    for data, load in sets.items():
+        for name in names:
             make = METHODS[name]
             if name in ("isotonic", "- ReLU depth 3, monotone"):
                 if data not in MONOTONE:
@@ -221,6 +225,13 @@ def table(repeats: int, names: list[str], sets: dict[str, Callable]) -> str:
                 make = lambda make=METHODS[name], known=known: make().set_params(**known)  # noqa: E731
             results[name, data] = evaluate(make, *load(return_X_y=True), repeats)
             print(name, data, *results[name, data], file=sys.stderr, flush=True)
+        Chosen.known.clear()
+    return results
+
+
+def table(results: Results, sets: list[str]) -> str:
+    """Return a table of some sets in Markdown; the least error of each set in bold."""
+    names = list(dict.fromkeys(name for name, _ in results))
     lines = ["| method | " + " | ".join(sets) + " | seconds a fit |", "| --- |" + " ---: |" * (len(sets) + 1)]
     best = {data: min(results[name, d][0] for name, d in results if d == data) for data in sets}
     for name in names:
@@ -232,25 +243,42 @@ def table(repeats: int, names: list[str], sets: dict[str, Callable]) -> str:
             mean, spread, _ = results[name, data]
             text = f"{mean:.4g} ± {spread:.2g}"
             cells.append(f"**{text}**" if mean == best[data] else text)
-        times = [seconds for (method, _), (*_, seconds) in results.items() if method == name]
+        times = [results[name, data][2] for data in sets if (name, data) in results]
         shown = "" if not times or isinstance(METHODS[name](), Part) else f"{np.median(times):.2g}"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {shown} |")
     return "\n".join(lines)
 
 
+def wins(results: Results) -> str:
+    """Return on how many sets each of our lines has less error than every method of another package, and where."""
+    names = list(dict.fromkeys(name for name, _ in results))
+    sets = list(dict.fromkeys(data for _, data in results))
+    others = [name for name in names if name in OTHERS]
+    lines = []
+    for name in names:
+        if name not in others:
+            least = {d: min((results[o, d][0] for o in others if (o, d) in results), default=np.inf) for d in sets}
+            won = [d for d in sets if (name, d) in results and results[name, d][0] < least[d]]
+            lines.append(f"{name}: {len(won)} of {len(sets)} ({', '.join(won)})")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one repeat")
-    parser.add_argument("--further", action="store_true", help="five further sets")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--sets", nargs="+", choices=SETS | FURTHER, default=list(SETS | FURTHER))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    sets = FURTHER if arguments.further else SETS
+    sets = {name: load for name, load in (SETS | FURTHER).items() if name in arguments.sets}
     X, y = datasets.load_mcycle(return_X_y=True)
     ConvexNNRegressorCV((2, 3), ("relu", "threshold"), alphas=3).fit(X, y)  # compiled code warm
-    print(table(1 if arguments.quick else arguments.repeats, arguments.methods, sets))
+    results = measure(arguments.repeats, arguments.methods, sets)
+    for group in (SETS, FURTHER):
+        if chosen := [name for name in group if name in sets]:
+            print(table(results, chosen), end="\n\n")
+    print("Less error than every method of another package:", wins(results), sep="\n")
 
 
 if __name__ == "__main__":
