@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from convexnn import ConvexNNRegressor, alpha_max, compress, convex_nn_path
+from convexnn.dictionaries import switches
 
 NETWORKS = {
     **{name: {"activation": name} for name in ("relu", "leaky_relu", "abs", "sign", "threshold")},
@@ -30,32 +31,76 @@ NETWORKS = {
 
 
 def answers():
-    """Return the objective and the predictions of small fits, on one input and on two."""
+    """Return numbers that small fits give, first their objective: what has to come out the same without compilation."""
     rng = np.random.default_rng(0)
+    return {name: values for part in (few_rows, many_rows, tables, paths, pools) for name, values in part(rng)}
+
+
+def fitted(name, X, y, ratio, at=None, **options):
+    """Yield the objective and the predictions of a fit at this ratio of the critical alpha."""
+    alpha = ratio * alpha_max(X, y, **{k: v for k, v in options.items() if k not in ("monotonic_cst", "solver")})
+    model = ConvexNNRegressor(alpha=alpha, **options).fit(X, y)
+    yield name, [model.objective_, *model.predict(X if at is None else at).tolist()]
+
+
+def few_rows(rng):
+    """Every kind of network, on one input and on two."""
     X = np.round(rng.uniform(-2, 2, size=(9, 2)), 1)
-    y, found = np.sin(2 * X[:, 0]) + 0.3 * X[:, 1], {}
+    y = np.sin(2 * X[:, 0]) + 0.3 * X[:, 1]
     for name, options in NETWORKS.items():
         for inputs in (1, 2) if "depth" not in options and name != "increasing" else (1,):
-            data = X[:, :inputs]
-            alpha = 0.1 * alpha_max(data, y, **{k: v for k, v in options.items() if k != "monotonic_cst"})
-            model = ConvexNNRegressor(alpha=alpha, **options).fit(data, y)
-            found[f"{name}, {inputs}"] = [model.objective_, *model.predict(data).tolist()]
-    # more rows than a small fit has: knots come and go
+            yield from fitted(f"{name}, {inputs}", X[:, :inputs], y, 0.1, **options)
+
+
+def many_rows(rng):
+    """Knots come and go, blocks of rows are priced at once, and predictions are looked up in buckets."""
     x = np.sort(rng.uniform(-2, 2, size=(60, 1)), axis=0)
     for name in ("relu", "leaky_relu", "abs", "skip", "narrow relu", "threshold"):
-        alpha = 1e-4 * alpha_max(x, np.sin(5 * x[:, 0]), **NETWORKS[name])
-        model = ConvexNNRegressor(alpha=alpha, **NETWORKS[name]).fit(x, np.sin(5 * x[:, 0]))
-        found[f"{name}, 60 rows"] = [model.objective_, *model.predict(x).tolist()]
-    model = ConvexNNRegressor(alpha=0.01).fit_compressed(compress([(x, np.sin(x[:, 0])), (x + 0.5, x[:, 0])]))
-    found["compressed"] = [model.objective_, *model.predict(np.linspace(-3, 3, 3000)[:, None]).tolist()]
-    # three switches of sixty: stretches of rows at a time, and few of them in use
+        yield from fitted(f"{name}, 60 rows", x, np.sin(5 * x[:, 0]), 1e-4, **NETWORKS[name])
+    x = np.sort(rng.uniform(-2, 2, size=(400, 1)), axis=0)
+    y = np.sin(x[:, 0]) + 0.1 * rng.standard_normal(400)
+    for name in ("relu", "narrow relu", "threshold"):
+        yield from fitted(f"{name}, 400 rows", x, y, 0.05, rng.uniform(-3, 3, size=(10_000, 1)), **NETWORKS[name])
+    # noise on few rows: the solver has to go back, and to drop fewer kinks at a time
+    noise = np.random.default_rng(56)
+    yield from fitted("noise", np.sort(noise.uniform(-2, 2, (8, 1)), axis=0), noise.standard_normal(8), 0.1, depth=3)
+
+
+def tables(rng):
+    """Switches by merging, where tables are too large, and biases at few of many points."""
+    x = np.sort(rng.uniform(-2, 2, size=(60, 1)), axis=0)
+    y = np.sin(5 * x[:, 0]) + 0.3 * rng.standard_normal(60)
     options = {"depth": 3, "activation": "sign", "architecture": "parallel", "width": 3}
-    for alpha in (1e-2, 1e-3):
-        model = ConvexNNRegressor(alpha=alpha, **options).fit(x, np.sin(5 * x[:, 0]))
-        found[f"switches, 60 rows, {alpha}"] = [model.objective_, *model.predict(x).tolist()]
-    path = convex_nn_path(x, np.sin(5 * x[:, 0]), alphas=[0.1, 0.01])
-    found["path"] = [1.0, *np.ravel(path.predict(x)).tolist()]
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(switches, "TABLE_LIMIT", 0)
+        yield from fitted("switches, merged", x, y, 0.1, solver="coordinate_descent", **options)
+    yield from fitted("thinned, 60 rows", x, y, 0.1, depth=3, activation="abs", max_breakpoints=5)
+
+
+def paths(rng):
+    """Splines kink by kink, and switches from one alpha to the next: stretches of rows are cut."""
+    x = np.sort(rng.uniform(-2, 2, size=(60, 1)), axis=0)
+    y = np.sin(5 * x[:, 0]) + 0.3 * rng.standard_normal(60)
+    options = {"depth": 3, "activation": "sign", "architecture": "parallel", "width": 3}
+    path = convex_nn_path(x, y, alphas=[0.3, 0.1, 0.01], **options)
+    yield "path of switches", [path.objectives[-1], *np.ravel(path.predict(x)).tolist()]
+    for depth in (2, 3):
+        path = convex_nn_path(x[::4], y[::4], exact=True, eps=0.01, depth=depth)
+        predicted = path.predict(x, alpha=path.alpha_max * np.array([0.3, 0.1, 0.03]))
+        yield f"exact path, depth {depth}", [path.objectives[-1], *np.ravel(predicted).tolist()]
+
+
+def pools(rng):
+    """Rows pooled: equal ones, rounded ones, and more distinct ones than there was room for."""
+    x = rng.uniform(-2, 2, size=(60, 1))
+    data = compress([(x, np.sin(x[:, 0])), (x[::2], x[::2, 0]), (x + 0.5, x[:, 0])])
+    model = ConvexNNRegressor(alpha=0.01).fit_compressed(data)
+    yield "compressed", [model.objective_, *model.predict(np.linspace(-3, 3, 30)[:, None]).tolist()]
+    X = rng.uniform(-2, 2, size=(1500, 2))
+    for name, grid in (("pooled", None), ("pooled, rounded", [0.2, 0.1])):
+        data = compress([(X, X[:, 0], np.abs(X[:, 1])), (X[:100], X[:100, 1])], grid=grid)
+        columns = (data.X, data.y, data.sample_weight, data.spread, data.moves)
+        yield name, [data.constant, *np.concatenate([np.ravel(column) for column in columns]).tolist()]
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="this run is the interpreted one")
@@ -66,8 +111,10 @@ def test_interpreted_kernels_give_the_compiled_answers():
     program = "import json, test_interpreted; print(json.dumps(test_interpreted.answers()))"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     interpreted = json.loads(done.stdout)
-    assert interpreted.keys() == answers().keys()
-    for name, compiled in answers().items():
-        # tol is met by both; where the optimum is one point they may differ by the root of it
-        np.testing.assert_allclose(interpreted[name][0], compiled[0], rtol=2e-6, err_msg=name)
-        np.testing.assert_allclose(interpreted[name][1:], compiled[1:], atol=1e-3, err_msg=name)
+    compiled = answers()
+    assert interpreted.keys() == compiled.keys()
+    for name, values in compiled.items():
+        # tol is met by both; where the optimum is one point fits may differ by the root of it
+        np.testing.assert_allclose(interpreted[name][0], values[0], rtol=2e-6, err_msg=name)
+        atol = 1e-12 if name.startswith("pooled") else 1e-3
+        np.testing.assert_allclose(interpreted[name][1:], values[1:], atol=atol, err_msg=name)
