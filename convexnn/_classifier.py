@@ -246,10 +246,10 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
         return super()._stored_parameters() | own
 
     @classmethod
-    def _read_parameters(cls, parameters):
+    def _read_parameters(cls, parameters, version):
         weights = parameters["class_weight"]
         own = {"class_weight": read_weights(weights)} if isinstance(weights, list) else {}
-        return super()._read_parameters(parameters) | own
+        return super()._read_parameters(parameters, version) | own
 
     def _extra_state(self):
         return {"classes": write_labels(self.classes_)}

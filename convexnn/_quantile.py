@@ -118,17 +118,17 @@ class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
 
     def _stored_parameters(self):
         nested = None if self.estimator is None else self.estimator._stored_parameters()
-        return {"quantile": self._levels().tolist(), "estimator": nested, "crossing": self.crossing}
+        return super()._stored_parameters() | {"quantile": self._levels().tolist(), "estimator": nested}
 
     @classmethod
-    def _read_parameters(cls, parameters):
+    def _read_parameters(cls, parameters, version):
         nested = parameters["estimator"]
         if nested is not None and not isinstance(nested, dict):
             raise ValueError("the estimator must be null or the parameters of a ConvexNNRegressor")
         levels = tuple(read_numbers(parameters["quantile"], "quantile").tolist())
         return parameters | {
             "quantile": levels,
-            "estimator": None if nested is None else configured(ConvexNNRegressor, nested),
+            "estimator": None if nested is None else configured(ConvexNNRegressor, nested, version),
         }
 
     def _check_stored(self):

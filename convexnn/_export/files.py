@@ -25,7 +25,8 @@ from convexnn.piecewise import PiecewiseLinear
 
 Array = NDArray[np.float64]
 FORMAT = "convexnn-model"
-VERSION = 2
+# a release whose files differ from those of the one before raises VERSION, and goes on reading from OLDEST
+OLDEST, VERSION = 2, 2
 PIECE_FIELDS = ("breakpoints", "anchors", "values", "slopes")
 ACTIVATIONS = ("relu", "leaky_relu", "abs", "sign", "threshold")
 # the fitted attributes that are single values; the others follow from network, pieces and features
@@ -47,6 +48,8 @@ class Content:
 
     Attributes
     ----------
+    version : int
+        The version of the file.
     estimator : str
         The name of the class that wrote it.
     parameters : dict
@@ -61,6 +64,7 @@ class Content:
         What the class adds.
     """
 
+    version: int
     estimator: str
     parameters: dict[str, Any]
     feature_names: list[str] | None
@@ -80,12 +84,13 @@ class Ensemble:
 
     Attributes
     ----------
-    estimator, parameters, feature_names, extra
+    version, estimator, parameters, feature_names, extra
         As in :class:`Content`.
     parts : list of Content
         The parts, all with the same number of inputs; at least one.
     """
 
+    version: int
     estimator: str
     parameters: dict[str, Any]
     feature_names: list[str] | None
@@ -195,8 +200,10 @@ def _parse(content: Any) -> Content | Ensemble:
     """Check the content of a model file and return it."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'it has no "format": "{FORMAT}"')
-    if type(content.get("version")) is not int or content["version"] != VERSION:
-        raise ValueError(f"its version is {content.get('version')!r}, this package reads version {VERSION}")
+    version = content.get("version")
+    if type(version) is not int or not OLDEST <= version <= VERSION:
+        newer = "; a newer release of convexnn wrote it" if type(version) is int and version > VERSION else ""
+        raise ValueError(f"its version is {version!r}, this release reads {OLDEST} to {VERSION}{newer}")
     return _parse_ensemble(content) if "parts" in content else _parse_fit(content)
 
 
@@ -205,6 +212,7 @@ def _parse_ensemble(content: dict[str, Any]) -> Ensemble:
     if len({part.n_inputs for part in parts}) != 1:
         raise ValueError(f"its {len(parts)} parts must have the same number of inputs")
     return Ensemble(
+        version=content["version"],
         estimator=_text(content["estimator"], "estimator"),
         parameters=_object(content["parameters"], "parameters"),
         feature_names=_parse_names(content["feature_names"], parts[0].n_inputs),
@@ -241,6 +249,7 @@ def _parse_fit(content: dict[str, Any]) -> Content:
         raise ValueError(f"features has {len(rows)} entries, expected {coef.size}")
     features = [_parse_feature(row, f"features[{i}]", len(pieces)) for i, row in enumerate(rows)]
     return Content(
+        version=content["version"],
         estimator=_text(content["estimator"], "estimator"),
         parameters=_object(content["parameters"], "parameters"),
         feature_names=names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +16,14 @@ from convexnn.network import Network
 
 class StoredMixin:
     """The methods, and what a subclass may say about itself."""
+
+    # parameters that did not always exist, each with the first version of model files that holds it, and the value that
+    # says what earlier fits did; subclasses without such a parameter do not mind
+    _later_parameters: ClassVar[dict[str, tuple[int, Any]]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what a pickle holds; without the parameters of later releases, scikit-learn could not even show it."""
+        super().__setstate__(self._absent(0) | state)  # type: ignore[misc]
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """Return the fitted estimator as JSON text, or write it to a file.
@@ -68,12 +76,14 @@ class StoredMixin:
         -------
         estimator
             Of this class, with the same parameters, attributes and predictions. It holds no training data: ``certify``
-            needs a new fit. A parameter that JSON cannot hold, such as a ``RandomState``, is None.
+            needs a new fit. A parameter that JSON cannot hold, such as a ``RandomState``, is None; one that did not exist
+            when the file was written has the value that says what was done then.
 
         Raises
         ------
         ValueError
-            If it is not the whole and consistent text of a fitted estimator of this class and version; it says where.
+            If it is not the whole and consistent text of a fitted estimator of this class, or was written by a release
+            that is too new for this one; it says where.
 
         See Also
         --------
@@ -94,8 +104,14 @@ class StoredMixin:
         return {name: files.plain(value) for name, value in self.get_params(deep=False).items()}  # type: ignore[attr-defined]
 
     @classmethod
-    def _read_parameters(cls, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the parameters that ``_stored_parameters`` wrote; what they mean is checked later."""
+    def _absent(cls, version: int) -> dict[str, Any]:
+        """Return the parameters that model files of this version do not hold yet, with the values they stand for."""
+        names = set(cls._get_param_names())  # type: ignore[attr-defined]
+        return {name: old for name, (since, old) in cls._later_parameters.items() if name in names and version < since}
+
+    @classmethod
+    def _read_parameters(cls, parameters: dict[str, Any], version: int) -> dict[str, Any]:
+        """Return the parameters that ``_stored_parameters`` of that version wrote; what they mean is checked later."""
         # JSON has lists only; the widths of a tree are a tuple
         return {
             name: tuple(value) if name == "width" and isinstance(value, list) else value
@@ -180,7 +196,7 @@ def restore(content: files.Content | files.Ensemble, classes: dict[str, type]) -
     """Return the estimator, of one of these classes, that wrote a model file."""
     if content.estimator not in classes:
         raise ValueError(f"the file holds a fitted {content.estimator}, expected {' or '.join(classes)}")
-    estimator = configured(classes[content.estimator], content.parameters)
+    estimator = configured(classes[content.estimator], content.parameters, content.version)
     estimator.n_features_in_ = content.n_inputs
     if content.feature_names is not None:
         estimator.feature_names_in_ = np.array(content.feature_names, dtype=object)
@@ -190,12 +206,12 @@ def restore(content: files.Content | files.Ensemble, classes: dict[str, type]) -
     return estimator
 
 
-def configured(cls: Any, parameters: dict[str, Any]) -> Any:
-    """Return an estimator with the parameters of a file, each checked as a fit would."""
-    known = cls._get_param_names()
-    if parameters.keys() != set(known):
-        odd = sorted(parameters.keys() ^ set(known))
+def configured(cls: Any, parameters: dict[str, Any], version: int) -> Any:
+    """Return an estimator with the parameters of a file of that version, each checked as a fit would."""
+    parameters, absent = cls._read_parameters(parameters, version), cls._absent(version)
+    odd = sorted(parameters.keys() ^ (set(cls._get_param_names()) - absent.keys()))
+    if odd:
         raise ValueError(f"the parameters of the file and of {cls.__name__} differ in {', '.join(odd)}")
-    estimator = cls(**cls._read_parameters(parameters))
+    estimator = cls(**absent, **parameters)
     estimator._validate_params()
     return estimator
