@@ -172,8 +172,16 @@ def _check_range(data: CanonicalData, order_only: bool) -> None:
 
 
 def _affine(x: Array) -> tuple[float, float]:
-    """Return the centre and the power-of-two scale that take x into [-1, 1]; halves, so that nothing overflows."""
-    low, high = 0.5 * float(x.min()), 0.5 * float(x.max())
+    """Return the centre and the power-of-two scale that take x into [-1, 1] without rounding.
+
+    A centre other than zero is taken only where every difference from it is a double (Sterbenz): rounded inputs would be
+    other data, and points 1e-10 apart beside zero lose their distances to a centre of one.
+    """
+    low, high = float(x.min()), float(x.max())
+    near, far = sorted((abs(low), abs(high)))
+    if (low > 0.0) != (high > 0.0) or 0.5 * far > near:
+        return 0.0, power_of_two(far)
+    low, high = 0.5 * low, 0.5 * high  # halves, so that nothing overflows
     return low + high, power_of_two(high - low)
 
 

@@ -7,13 +7,16 @@ at the knots it is what the optimality conditions say. Here it is made again, of
 
 import sys
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rationals import dual_point, rationals, spline_forces
 
 from convexnn import ConvexNNRegressor, alpha_max
+from convexnn.canonical import canonicalize
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the benchmarks
 
@@ -24,27 +27,6 @@ ARCHITECTURES = {
     "abs": {"activation": "abs"},
     "narrow": {"depth": 4},
 }
-
-
-def rationals(values):
-    return [Fraction(float(v)) for v in values]
-
-
-def dual_point(x, w, errors, knots, forces, tied):
-    """Return lam: w times the errors inside the segments, and at the knots what makes F = sum lam (x - a)_+ the forces."""
-    lam = [wi * e for wi, e in zip(w, errors, strict=True)]
-    before = Fraction(0)
-    for k, (a, b) in enumerate(pairwise(knots)):
-        moment, total = sum(lam[i] * (x[b] - x[i]) for i in range(a + 1, b)), sum(lam[a + 1 : b])
-        if k == 0 and tied[0]:
-            rate = lam[a]
-        elif k == len(knots) - 2 and tied[1]:
-            rate = -total - lam[b]
-        else:
-            rate = (forces[k + 1] - forces[k] - moment) / (x[b] - x[a])
-        lam[a], before = rate - before, rate + total
-    lam[-1] = -before
-    return lam
 
 
 def largest_correlation(x, lam, name):
@@ -78,12 +60,7 @@ def exact_gap(model, name):
     errors = [a - b for a, b in zip(y, f, strict=True)]
     primal = sum(wi * e * e for wi, e in zip(w, errors, strict=True)) / 2
     primal += beta * sum(abs(z) for z in rationals(solution.coef[0]))
-    kink, tau = Fraction(norm.kink), Fraction(float(state.tau))
-    half = beta * (kink - abs(tau) * (kink - Fraction(1, 2)))
-    forces = [beta * tau / 2 + (half if sign > 0 else -half) for sign in state.signs]
-    if not norm.flat:
-        forces[0], forces[-1] = beta * tau, Fraction(0)
-    tied = [norm.flat and state.signs[end] == 0 for end in (0, -1)]
+    forces, tied = spline_forces(state, norm, beta)
     lam = dual_point(x, w, errors, [int(k) for k in state.knots], forces, tied)
     assert sum(lam) == 0
     if name == "skip":  # then the first moment must vanish too
@@ -112,13 +89,27 @@ def test_dual_gap_is_not_flattered_by_rounding(places, fraction, name, rng):
 
 
 @pytest.mark.parametrize("number", [2002995, 2025244, 2047790, 2065753, 2078349, 2082954])
-def test_where_the_fuzz_doubts_a_fit_of_one_input_it_is_its_own_rounding(number):
-    # it reads the fit off predictions in doubles, which at tiny alpha do not hold the residuals to enough digits
+def test_points_side_by_side_near_zero(number):
+    # their distances of 1e-10 were rounded once where a centre of 1 was taken off: the gap was that of other inputs
     fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
     case = fuzz.draw(number)
+    assert not fuzz.check(case)["wrong"]
     network = fuzz.NETWORKS[case.network]
     alpha = case.fraction * alpha_max(case.X, case.y, sample_weight=case.w, **network)
     model = ConvexNNRegressor(alpha=alpha, tol=case.tol, **network).fit(case.X, case.y, case.w)
     assert model.converged_
     name = "skip" if network.get("skip_connection") else network["activation"]
     assert exact_gap(model, name) <= model.dual_gap_ + 1e-14
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3).filter(lambda v: v == 0.0 or abs(v) > 1e-200), min_size=1, max_size=9),
+    st.sampled_from([0.0, 1.0, -1.5e9, 1e15]),
+    st.sampled_from([1.0, 1e-10, 1e100]),
+)
+def test_inputs_reach_the_solver_without_rounding(values, offset, unit):
+    x = np.array(values) * unit + offset
+    axis = canonicalize(x[:, None], np.arange(x.size, dtype=float), None).axes[0]
+    assert axis.origin.tolist() == sorted(set(x.tolist()))
+    for point, value in zip(axis.points, axis.origin, strict=True):
+        assert Fraction(point) * Fraction(axis.scale) + Fraction(axis.center) == Fraction(value)

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
+certify = pytest.importorskip("benchmarks.exact").certify
 
 
 @pytest.mark.parametrize("first", range(0, 200, 25))
@@ -55,15 +56,32 @@ def test_the_check_sees_a_fit_that_is_not_optimal():
     for number in range(40):
         case = fuzz.draw(number, large=False)
         if case.fraction < 0.8 and len(case.y) > 10:
-            gap, objective = _gap_of_another(case)
+            gap, objective = fuzz.true_gap(*_fitted(case, 3.0))
             found += gap > 1e-5 * objective
     assert found >= 8
 
 
-def _gap_of_another(case):
+@pytest.mark.parametrize("first", [0, 20, 40])
+def test_rationals_and_long_doubles_find_the_same_gaps(first):
+    compared = 0
+    for number in range(first, first + 20):
+        case = fuzz.draw(number, large=False)
+        if len(case.y) > 80 or case.fraction < 1e-6:
+            continue
+        model, _, alpha = _fitted(case, 3.0)
+        if alpha == 0.0:
+            continue
+        gap, objective = fuzz.true_gap(model, case, alpha)
+        ratio, _ = certify(model, case, alpha, 0.0)
+        if gap > 1e-5 * objective:  # where it is small, the rationals know better
+            assert ratio == pytest.approx(gap / objective / case.tol, rel=0.5)
+            compared += 1
+    assert compared >= 3
+
+
+def _fitted(case, factor):
     from convexnn import ConvexNNRegressor, alpha_max
 
     network = fuzz.NETWORKS[case.network]
     alpha = case.fraction * alpha_max(case.X, case.y, sample_weight=case.w, **network)
-    model = ConvexNNRegressor(alpha=3.0 * alpha, **network).fit(case.X, case.y, case.w)
-    return fuzz.true_gap(model, case, alpha)
+    return ConvexNNRegressor(alpha=factor * alpha, **network).fit(case.X, case.y, case.w), case, alpha
