@@ -2,16 +2,19 @@
 
 import csv
 import gzip
+import os
 import subprocess
 import sys
 import tracemalloc
 import warnings
+from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from convexnn import ConvexNNRegressor, __version__
+from convexnn import ConvexNNRegressor, __version__, _demo
 from convexnn import _cli as cli
 from convexnn._cli import _tables
 from convexnn._cli._common import CommandError
@@ -78,6 +81,21 @@ def test_fit_options(table, tmp_path, activation):
     model = ConvexNNRegressor(activation=activation, alpha=0.5, skip_connection=True)
     model.fit(columns, Y, sample_weight=1 + np.arange(133) % 2)
     np.testing.assert_array_equal(ConvexNNRegressor.from_json(path).predict(columns), model.predict(columns))
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("parallel --width 3 --depth 3", {"architecture": "parallel", "width": 3, "depth": 3}),
+        ("tree --width 2 2 --depth 4", {"architecture": "tree", "width": (2, 2), "depth": 4}),
+    ],
+)
+def test_fit_widths(table, tmp_path, words, options):
+    path = str(tmp_path / "m.json")
+    argv = ["fit", table, "--x", "times", "--y", "accel", "--alpha", "0.5", "--activation", "sign", "--out", path]
+    assert cli.main([*argv, "--architecture", *words.split()]) == 0
+    model = ConvexNNRegressor(activation="sign", alpha=0.5, **options).fit(X, Y)
+    np.testing.assert_array_equal(ConvexNNRegressor.from_json(path).predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +199,7 @@ def test_bad_files(tmp_path, capsys, name, raw, words):
         (["--x", "times", "--y", "accel", "--depth", "two"], ["depth", "two"]),
         (["--x", "times", "--y", "accel", "--activation", "tanh"], ["activation", "tanh"]),
         (["--x", "times", "--y", "accel", "--architecture", "wide"], ["architecture", "wide"]),
+        (["--x", "times", "--y", "accel", "--width", "2", "3"], ["--width", "tree only", "narrow"]),
         (["--x", "times", "--y", "accel", "--alpha", "-1"], ["alpha"]),
         (["--x", "times", "--y", "accel", "--alpha", "much"], ["alpha", "much"]),
         (["--x", "times", "--y", "accel", "--alpha", "nan"], ["alpha"]),
@@ -236,6 +255,13 @@ def test_nothing_is_written_when_the_picture_fails(table, tmp_path, capsys, monk
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 
 
+def test_nothing_is_written_when_the_model_fails(table, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ConvexNNRegressor, "to_json", Mock(side_effect=ValueError("it holds inf")))
+    argv = ["fit", table, "--x", "times", "--y", "accel", "--out", tmp_path / "m.json", "--plot", tmp_path / "f.png"]
+    check_refused(capsys, argv, "the model cannot be written: it holds inf")
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
 def test_model_without_names(tmp_path, table, capsys):
     path = tmp_path / "m.json"
     ConvexNNRegressor(alpha=1.0).fit(X, Y).to_json(path)
@@ -275,8 +301,10 @@ def test_as_a_process(table):
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.slow
-def test_demo(tmp_path, capsys):
+@pytest.mark.parametrize("rows", [100, pytest.param(None, marks=pytest.mark.slow)])
+def test_demo(rows, tmp_path, capsys, monkeypatch):
+    cases = [replace(case, x=case.x[:rows], y=case.y[:rows]) for case in _demo.load_cases()]
+    monkeypatch.setattr(_demo, "load_cases", lambda: cases)
     assert cli.main(["demo", "--out-dir", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert (tmp_path / "convexnn_demo.png").read_bytes().startswith(b"\x89PNG")
@@ -286,6 +314,28 @@ def test_demo(tmp_path, capsys):
     straight = [float(line[2]) for line in lines if line[:2] == ["straight", "line"] and len(line) == 7]
     assert len(ours) == len(mlps) == len(straight) == 2
     assert all(a <= min(b, c) for a, b, c in zip(ours, mlps, straight, strict=True))
+
+
+def test_demo_needs_matplotlib(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    check_refused(capsys, ["demo", "--out-dir", tmp_path], "convexnn[plot]")
+
+
+def test_a_reader_that_has_seen_enough(fitted, table, monkeypatch, capsys):
+    capsys.readouterr()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert cli.main(["predict", fitted, table]) == 1
+    monkeypatch.undo()
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupted_command(table, capsys, monkeypatch):
+    monkeypatch.setattr(ConvexNNRegressor, "fit", Mock(side_effect=KeyboardInterrupt))
+    assert cli.main(["fit", table, "--x", "times", "--y", "accel"]) == 130
+    assert capsys.readouterr() == ("", "convexnn: error: interrupted\n")
 
 
 def test_memory_of_tables_is_bounded(tmp_path, monkeypatch):

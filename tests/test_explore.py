@@ -4,12 +4,15 @@ import json
 import re
 import shutil
 import tempfile
+import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, convex_nn_path
 from convexnn import _cli as cli
+from convexnn._cli import explore
 from convexnn._explore import explore_page
 from convexnn.datasets import load_mcycle
 
@@ -73,6 +76,27 @@ def test_command(tmp_path, capsys):
     ]  # fmt: skip
     for bad in (["--alphas", "1"], ["--depth", "1"], ["--activation", "tanh"], ["--x", "none"], ["--out", str(table)]):
         assert cli.main([*argv, *bad]) == 2
+
+
+def test_reflections_of_many_inputs_are_thinned(tmp_path, monkeypatch):
+    monkeypatch.setattr(explore, "MOST_FOR_REFLECTIONS", 20)
+    table = tmp_path / "data.csv"
+    table.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in zip(X[:, 0], Y, strict=True)))
+    argv = ["explore", str(table), "--x", "x", "--y", "y", "--activation", "abs", "--alphas", "3"]
+    assert cli.main([*argv, "--out", str(tmp_path / "page.html")]) == 0
+    exact = {network["name"]: network["exact"] for network in content((tmp_path / "page.html").read_text())["networks"]}
+    assert exact == {"depth 2, abs": True, "depth 3, abs, narrow": False}
+
+
+def test_a_path_that_ends_early_becomes_a_grid(monkeypatch):
+    def stop(*args, exact=False, **options):
+        if exact:
+            warnings.warn("The path ends early.", ConvergenceWarning, stacklevel=2)
+        return convex_nn_path(*args, **options)
+
+    monkeypatch.setattr("convexnn._explore.convex_nn_path", stop)
+    (network,) = content(explore_page(X[:, 0], Y, [{}], alphas=4))["networks"]
+    assert (network["places"], len(network["fits"])) == ("a grid", 4)
 
 
 @pytest.fixture(scope="module")

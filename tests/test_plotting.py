@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,34 @@ def test_the_input_must_exist(display, feature):
         display.from_estimator(ConvexNNRegressor().fit(X, Y), feature=feature)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"X": np.zeros((3, 2)), "y": [0.0] * 3}, "X has 2 features, but the estimator was fitted to 1"),
+        ({"X": [0.0, 1.0], "y": [0.0] * 3}, "inconsistent numbers of samples"),
+        ({"X": X, "y": Y, "x_name": ["a", "b"]}, "x_name has 2 names, the estimator 1 inputs"),
+    ],
+)
+def test_a_fit_is_drawn_with_data_that_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        FitDisplay.from_estimator(ConvexNNRegressor(alpha=1.0).fit(X, Y), **options)
+
+
+def test_correlations_say_nothing_under_a_shape_constraint():
+    model = ConvexNNRegressor(alpha=1.0, monotonic_cst=[1]).fit(X, Y)
+    with pytest.raises(ValueError, match="not drawn for fits under a shape constraint"):
+        CertificateDisplay.from_estimator(model)
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "matplotlib.pyplot"])
+def test_without_matplotlib(missing, monkeypatch):
+    model = ConvexNNRegressor(alpha=1.0).fit(X, Y)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delattr(matplotlib, "pyplot")
+    with pytest.raises(ImportError, match=r"convexnn\[plot\]"):
+        FitDisplay.from_estimator(model, X, Y)
+
+
 def test_a_model_from_a_file_is_drawn_but_not_certified():
     model = ConvexNNRegressor.from_json(ConvexNNRegressor(alpha=1.0).fit(X, Y).to_json())
     assert FitDisplay.from_estimator(model, X, Y).axes_[0].get_xlabel() == "times"
@@ -219,7 +248,10 @@ def test_a_model_from_a_file_is_drawn_but_not_certified():
 def test_colours_follow_the_ground():
     for style, expected in (("default", LIGHT), ("dark_background", DARK)):
         with plt.style.context(style):
-            assert palette(plt.subplots()[1]) is expected
+            ax = plt.subplots()[1]
+            assert palette(ax) is expected
+            ax.set_facecolor("none")  # what is seen is the figure's
+            assert palette(ax) is expected
 
 
 def luminance(color):
