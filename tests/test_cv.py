@@ -140,6 +140,14 @@ def test_rows_of_weight_zero_do_not_matter(data):
     assert full.alpha_ == pytest.approx(part.alpha_, rel=1e-12)
 
 
+def test_some_row_left_out_must_have_a_weight(data):
+    X, y, _ = data
+    train, test = np.arange(80), np.arange(80, 90)
+    weight = np.where(np.arange(90) < 80, 1.0, 0.0)
+    with pytest.raises(ValueError, match="All rows that cv leaves out have a sample_weight of zero"):
+        ConvexNNRegressorCV(alphas=2, cv=[(train, test)]).fit(X, y, sample_weight=weight)
+
+
 def test_groups_are_routed_to_the_splitter(data):
     X, y, _ = data
     groups = np.arange(90) % 3

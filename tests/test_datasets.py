@@ -1,5 +1,6 @@
 """The bundled data: shapes and values as documented, scikit-learn's conventions, licences, and the simulated series."""
 
+import sys
 from importlib import resources
 
 import numpy as np
@@ -77,6 +78,13 @@ def test_column_names(name):
 def test_loads_are_independent(name):
     load(name).target[:] = 0.0
     assert load(name).target.any()
+
+
+def test_frames_need_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert datasets.load_lynx().frame is None
+    with pytest.raises(ImportError, match="as_frame=True needs pandas"):
+        datasets.load_lynx(as_frame=True)
 
 
 def test_every_data_file_has_its_note():

@@ -140,6 +140,9 @@ def test_cross_validated_model():
     content["extra"]["mse_path"]["shape"] = [5, 4]
     with pytest.raises(ValueError, match="mse_path has 15 numbers, expected 20"):
         ConvexNNRegressorCV.from_json(json.dumps(content))
+    del content["extra"]["mse_path"]
+    with pytest.raises(ValueError, match="extra must hold alphas and mse_path"):
+        ConvexNNRegressorCV.from_json(json.dumps(content))
 
 
 def test_writing_is_atomic(tmp_path, monkeypatch):
