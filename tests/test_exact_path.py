@@ -1,5 +1,6 @@
 """The exact path: the optimality conditions hold at and between its kinks, on dictionaries written out anew."""
 
+import itertools
 import warnings
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, convex_nn_path
+from convexnn.solvers import knot_path
 from convexnn.solvers.homotopy import trace
 from convexnn.solvers.solution import fitted_values
 
@@ -124,6 +126,25 @@ def test_alphas_that_cannot_be_asked_for(exact, alpha, match, rng):
     path = convex_nn_path(rng.normal(size=(9, 1)), rng.normal(size=9), exact=exact, alphas=3)
     with pytest.raises(ValueError, match=match):
         path.predict([[0.0]], alpha=alpha)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"loss": "huber"}, "needs loss='squared'"), ({"monotonic_cst": [1]}, "not followed under monotonic_cst")],
+)
+def test_what_has_no_exact_path_is_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        convex_nn_path([[0.0], [1.0], [2.0]], [0.0, 1.0, 1.0], exact=True, **options)
+
+
+def test_a_path_that_rounding_stops_says_where(monkeypatch, rng):
+    x, y, steps, leave = rng.normal(size=(20, 1)), rng.normal(size=20), itertools.count(), knot_path.KnotPath.leave
+    monkeypatch.setattr(knot_path, "FAR", 0.0)
+    monkeypatch.setattr(knot_path.KnotPath, "leave", lambda *args: leave(*args) if next(steps) < 5 else None)
+    with pytest.warns(ConvergenceWarning, match=r"The path ends at alpha=.*: rounding stopped the exact path: raise eps"):
+        path = convex_nn_path(x, y, exact=True)
+    assert 1e-3 * path.alpha_max < path.alphas[-1] < path.alpha_max
+    assert (path.dual_gaps <= 1e-9).all() and (path.gaps_between <= 1e-9).all()
 
 
 def test_does_not_end_at_zero():
