@@ -169,9 +169,24 @@ def test_warm_start_certifies_the_same(rng):
         ([0, 1, 0, 1], {"alpha": 0.0}, "alpha=0"),
         ([0.1, 0.7, 0.3, 0.4], {}, "Unknown label type"),
         ([0, 1, 0, 1], {"class_weight": "heavy"}, "class_weight"),
+        ([0, 1, 0, 1], {"class_weight": {0: 0.0, 1: 0.0}}, "All values of `sample_weight` are zero"),
         ([0, 1, 0, 1], {"depth": 1}, "'depth' parameter of ConvexNNClassifier"),
     ],
 )
 def test_bad_input(y, options, message):
     with pytest.raises(ValueError, match=message):
         ConvexNNClassifier(**options).fit(np.arange(4.0)[:, None], y)
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "message"),
+    [
+        ([0, 1, 0, 1], [0, 0, 0, 0], "[Ss]ample.weight"),
+        ([0, 1, 0, 1], [1, 0, 2, 0], r"needs rows of two classes, of positive weight; got one class: \[0\]"),
+        ([0, 1, 2, 2], [1, 1, 0, 0], r"All rows of the classes \[2\] have weight zero"),
+        ([0, 1, 0, 1], [1, 1, 1, -1], "sample_weight"),
+    ],
+)
+def test_bad_weights(y, weights, message):
+    with pytest.raises(ValueError, match=message):
+        ConvexNNClassifier().fit(np.arange(4.0)[:, None], y, sample_weight=weights)
