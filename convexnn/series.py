@@ -159,8 +159,6 @@ def _step(index: Any) -> Any:
             return pd.infer_freq(index)
     if index.dtype.kind not in "iuf":
         return None
-    if index.dtype.kind != "f" and getattr(index, "step", None) is not None:
-        return index.step
     gaps = np.diff(index.to_numpy())
     if gaps.size == 0 or np.ptp(gaps) > 1e-9 * abs(gaps[0]):
         return None

@@ -231,6 +231,7 @@ def test_few_points(name):
         ({"depth": 4, "architecture": "symmetrized"}, "symmetrized"),
         ({"depth": 3, "activation": "abs", "architecture": "symmetrized"}, "symmetrized"),
         ({"depth": 2, "max_breakpoints": 5}, "max_breakpoints"),
+        ({"depth": 64, "activation": "leaky_relu"}, "depth must lie between 2 and 63"),
     ],
 )
 def test_what_has_no_meaning_is_refused(options, message):

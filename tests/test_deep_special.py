@@ -114,6 +114,17 @@ def test_reflection_appears(figure, alpha, rng):
     assert worst_unit(x, lam, row, rng) <= beta * (1 + 1e-6)
 
 
+def test_features_are_a_sequence(rng):
+    X = rng.normal(size=(30, 2))
+    model = ConvexNNRegressor(alpha=0.01).fit(X, np.abs(X[:, 0]) + X[:, 1])
+    features = model.features_
+    assert len(features) == len(model.coef_) == len(list(features)) and features[-1] == list(features)[-1]
+    assert features[1:4] == list(features)[1:4]
+    assert repr(features) == f"<{len(features)} features of kind {features[0].kind!r}>"
+    with pytest.raises(IndexError):
+        features[len(features)]
+
+
 @pytest.mark.parametrize("figure", FIGURES)
 def test_reflection_is_named(figure):
     row, x, y, _, reflected = FIGURES[figure]

@@ -72,6 +72,12 @@ def test_weights_of_labels_that_are_not_strings():
     assert loaded.class_weight == model.class_weight
 
 
+def test_weights_that_json_cannot_hold():
+    model = ConvexNNClassifier(alpha=0.1, class_weight={False: 1.0, True: 2.0, (2, 3): 1.0}).fit(X[:, :1], CODES > 0)
+    with pytest.raises(ValueError, match="labels that are numbers, strings or booleans, got class_weight="):
+        model.to_json()
+
+
 @pytest.mark.parametrize("labels", [[b"no", b"yes"], np.array([0, 1], dtype=np.longdouble)], ids=["bytes", "longdouble"])
 def test_labels_that_json_cannot_hold(labels):
     model = ConvexNNClassifier(alpha=0.1).fit(X, CODES > 0)

@@ -109,6 +109,13 @@ def test_names(tmp_path):
         loaded.predict(pd.DataFrame({"other": [1.0]}))
 
 
+def test_parameters_of_numpy_types_are_kept():
+    model, X = fit(alpha=np.float64(0.02), depth=np.int64(3), tol=np.float32(0.125), monotonic_cst=np.array([1]))
+    loaded = ConvexNNRegressor.from_json(model.to_json())
+    assert (loaded.alpha, loaded.depth, loaded.tol, loaded.monotonic_cst) == (0.02, 3, 0.125, [1])
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
 def test_autoregressor_goes_on_from_its_series():
     series = load_lynx().target
     model = ConvexNNAutoregressor(lags=[1, 2], difference=1).fit(series)
@@ -241,6 +248,14 @@ def test_altered_files_are_refused(tmp_path, content, path, value, message):
     file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=f"altered.json is not a valid convexnn model file: .*({message})"):
         ConvexNNRegressor.from_json(file)
+
+
+def test_a_unit_ends_in_one_neuron(content):
+    units = len(content["network"]["outer"])
+    content["network"]["weights"][-1] = {"shape": [units, 1, 2], "data": [1.0] * 2 * units}
+    content["network"]["biases"][-1] = {"shape": [units, 2], "data": [0.0] * 2 * units}
+    with pytest.raises(ValueError, match="the last layer of a unit must have one neuron, got 2"):
+        ConvexNNRegressor.from_json(json.dumps(content))
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,13 @@ def test_latex_read_back(options):
     np.testing.assert_allclose(values, model.predict(X), rtol=0, atol=1e-12)
 
 
+def test_latex_of_a_line():
+    model = ConvexNNRegressor(alpha=1e9, skip_connection=True).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    assert "cases" not in model.to_latex() and r"\left(" in model.to_latex()
+    assert model.to_python().count("bisect_right") <= 2
+    np.testing.assert_allclose(model.predict([[10.0]]), 21.0)
+
+
 def test_latex_names_and_digits():
     model, _ = fit({}, 2, ["dose_mg", "a%b"])
     assert model.to_latex(3).startswith(r"f(\mathrm{dose\_mg}, \mathrm{a\%b}) = ")

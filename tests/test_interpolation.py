@@ -48,6 +48,23 @@ def test_several_inputs(row):
     assert np.abs(model.coef_).sum() == pytest.approx(least, rel=1e-7) and model.dual_gap_ <= 1e-6
 
 
+@pytest.mark.parametrize("activation", ["sign", "threshold"])
+def test_steps_beside_a_line(activation):
+    rng = np.random.default_rng(2)
+    x, y = np.sort(rng.normal(size=11)), rng.normal(size=11)
+    model = ConvexNNRegressor(alpha=0, activation=activation, skip_connection=True).fit(x[:, None], y)
+    np.testing.assert_allclose(model.predict(x[:, None]), y, atol=1e-12)
+    # the least total variation that a line leaves: convex in its slope, with corners where two neighbours become level
+    dx, dy = np.diff(x), np.diff(y)
+    least = np.abs(dy - (dy / dx)[:, None] * dx).sum(axis=1).min()
+    assert np.abs(model.coef_).sum() * (2 if activation == "sign" else 1) == pytest.approx(least, rel=1e-12)
+
+
+def test_ties_have_no_mean_for_other_losses():
+    with pytest.raises(ValueError, match="needs inputs that differ wherever the targets do"):
+        ConvexNNRegressor(alpha=0, loss="absolute").fit([[0.0], [0.0], [1.0]], [0.0, 1.0, 2.0])
+
+
 def test_what_no_additive_network_interpolates():
     with pytest.raises(ValueError, match="no network of this architecture interpolates"):
         ConvexNNRegressor(alpha=0).fit([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 5.0])

@@ -142,6 +142,15 @@ def test_no_unit_at_all():
     assert len(landscape.features) == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "message"), [({"loss": "huber"}, "loss='squared'"), ({"monotonic_cst": [1]}, "shape constraint")]
+)
+def test_refuses_other_problems(options, message):
+    X, y = _data(0, n=20)
+    with pytest.raises(ValueError, match=message):
+        optimal_set(ConvexNNRegressor(**options).fit(X, y))
+
+
 def test_refuses():
     X, y = _data(0, n=400)
     with pytest.raises(ValueError, match="alpha > 0"):

@@ -144,6 +144,18 @@ def test_arcs_of_reflections(folded):
     assert len(display.reflections) > 0
 
 
+def test_arcs_of_generalised_reflections():
+    # a breakpoint at 1 + 3 - 0 is the image of 0 across the middle of 1 and 3
+    x = np.array([0.0, 1.0, 3.0, 8.0])
+    y = np.maximum(np.maximum(x - 1.0, 0.0) - np.maximum(3.0 - x, 0.0), 0.0)
+    model = ConvexNNRegressor(3, architecture="symmetrized", alpha=1e-4).fit(x[:, None], y)
+    display = FeatureDisplay.from_estimator(model)
+    images = {place for feature in model.features_ for place in feature.breakpoints} - set(x)
+    assert images == {arc.image for arc in display.reflections}
+    for arc in display.reflections:
+        assert arc.image == pytest.approx(2.0 * arc.mirror - arc.source)
+
+
 @networks
 def test_certificate(options):
     model = ConvexNNRegressor(**options).fit(X[::3], Y[::3])

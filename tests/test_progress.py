@@ -162,6 +162,12 @@ def test_bars(capsys, monkeypatch, installed):
     assert "2/2" in shown
 
 
+def test_a_long_pricing_without_bars(monkeypatch):
+    quiet = ConvexNNRegressor(4, activation="abs").fit(X[::8], Y[::8])
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert ConvexNNRegressor(4, activation="abs", verbose=1).fit(X[::8], Y[::8]).objective_ == quiet.objective_
+
+
 def test_a_bar_of_a_long_pricing(capsys, monkeypatch):
     tqdm = pytest.importorskip("tqdm", reason="a bar needs it")
 
