@@ -2,6 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
+from scipy.spatial import KDTree
 
 ACTIVATIONS = {
     "relu": lambda u, _: np.maximum(u, 0.0),
@@ -87,9 +88,23 @@ def check_batch(dictionary, lam, scale, limit=7, shares=(0.0, 0.3, 0.9)):
         assert np.all(size > bound) and np.all(np.diff(size) <= 0)
         values = dictionary.evaluate(priced.features, dictionary.points)
         np.testing.assert_allclose(priced.correlations, lam @ values, rtol=1e-11, atol=1e-12 * scale)
+        alone = np.abs(dictionary.price(lam, bound, 1).correlations)
         if top.maximum > bound:
-            np.testing.assert_allclose(size[0], top.maximum, rtol=1e-12, atol=1e-14 * scale)
+            for best in (size[:1], alone):
+                np.testing.assert_allclose(best, [top.maximum], rtol=1e-12, atol=1e-14 * scale)
     return dictionary.price(lam, 0.0, 10**6)
+
+
+def check_tight(dictionary, lam, values, scale, share=0.8):
+    """`tight` lists, once each, the features of a library above a bound, up to a constant and their sign, and no others."""
+    size = np.abs(lam @ values)
+    bound = max(share * size.max(), 1e-9 * scale)
+    rows = dictionary.tight(lam, bound)
+    found = dictionary.evaluate(rows, dictionary.points)
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert np.all(np.abs(lam @ found) >= bound * (1 - 1e-9))
+    found, wanted = ((v - v[:1]) * np.sign(lam @ v) for v in (found, values[:, size >= bound * (1 + 1e-9)]))
+    assert KDTree(found.T).query(wanted.T, p=np.inf)[0].max() <= 1e-9 * np.ptp(wanted)
 
 
 def check_forms(dictionary, features, activation, slope=0.01):

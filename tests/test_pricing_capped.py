@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import check_batch, check_forms, check_origins, forward, problems, scale_of
+from pricing_checks import check_batch, check_forms, check_origins, check_tight, forward, problems, scale_of
 
 from convexnn.dictionaries.base import Units
 from convexnn.dictionaries.capped import CappedRamps
@@ -25,9 +25,10 @@ def library(points):
 @given(problems())
 def test_maximum_equals_explicit_library(problem):
     points, lam = problem
-    maximum = CappedRamps(points).price(lam, 0.0, 5).maximum
-    expected = np.abs(lam @ library(points)).max()
-    np.testing.assert_allclose(maximum, expected, rtol=1e-10, atol=1e-13 * scale_of(points, lam))
+    dictionary, values, scale = CappedRamps(points), library(points), scale_of(points, lam)
+    maximum = dictionary.price(lam, 0.0, 5).maximum
+    np.testing.assert_allclose(maximum, np.abs(lam @ values).max(), rtol=1e-10, atol=1e-13 * scale)
+    check_tight(dictionary, lam, values, scale)
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from pricing_checks import centred, check_batch, check_forms, check_origins, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries import deep_reflections as module
 from convexnn.dictionaries.deep_reflections import DeepReflections
@@ -29,10 +29,10 @@ def library(points, depth, chosen=None):
 @given(problem=problems(2, 5))
 def test_maximum_equals_explicit_library(depth, problem):
     points, lam = problem
-    dictionary = DeepReflections(points, depth=depth)
-    expected = np.abs(lam @ library(points, depth)).max()
+    dictionary, values, scale = DeepReflections(points, depth=depth), library(points, depth), scale_of(points, lam)
     maximum = dictionary.price(lam, 0.0, 5).maximum
-    np.testing.assert_allclose(maximum, expected, rtol=1e-10, atol=1e-12 * scale_of(points, lam))
+    np.testing.assert_allclose(maximum, np.abs(lam @ values).max(), rtol=1e-10, atol=1e-12 * scale)
+    check_tight(dictionary, lam, values, scale)
 
 
 @pytest.mark.parametrize("depth", [4, 5, 7])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import check_batch, check_forms, check_origins, forward, problems, scale_of
+from pricing_checks import check_batch, check_forms, check_origins, check_tight, forward, problems, scale_of
 
 from convexnn.dictionaries.base import Units
 from convexnn.dictionaries.monotone import MonotoneRamps
@@ -33,9 +33,10 @@ def library(points, depth, slope, chosen=None):
 @given(problem=problems(2, 7), slope=SLOPES)
 def test_maximum_equals_explicit_library(depth, problem, slope):
     points, lam = problem
-    maximum = MonotoneRamps(points, depth=depth, slope=slope).price(lam, 0.0, 5).maximum
-    expected = np.abs(lam @ library(points, depth, slope)).max()
-    np.testing.assert_allclose(maximum, expected, rtol=1e-10, atol=1e-13 * scale_of(points, lam))
+    dictionary, values = MonotoneRamps(points, depth=depth, slope=slope), library(points, depth, slope)
+    maximum, scale = dictionary.price(lam, 0.0, 5).maximum, scale_of(points, lam)
+    np.testing.assert_allclose(maximum, np.abs(lam @ values).max(), rtol=1e-10, atol=1e-13 * scale)
+    check_tight(dictionary, lam, values, scale)
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5])

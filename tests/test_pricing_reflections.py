@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import centred, check_batch, check_forms, check_origins, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries.reflections import Reflections3
 
@@ -32,9 +32,10 @@ def fold(x, biases):
 @given(problem=problems())
 def test_maximum_equals_explicit_library(midpoints, problem):
     points, lam = problem
-    maximum = Reflections3(points, midpoints=midpoints).price(lam, 0.0, 5).maximum
-    expected = np.abs(lam @ library(points, midpoints)).max()
-    np.testing.assert_allclose(maximum, expected, rtol=1e-10, atol=1e-13 * scale_of(points, lam))
+    dictionary, values = Reflections3(points, midpoints=midpoints), library(points, midpoints)
+    expected, scale = np.abs(lam @ values).max(), scale_of(points, lam)
+    np.testing.assert_allclose(dictionary.price(lam, 0.0, 5).maximum, expected, rtol=1e-10, atol=1e-13 * scale)
+    check_tight(dictionary, lam, values, scale)
 
 
 @settings(max_examples=50, deadline=None)
@@ -58,7 +59,8 @@ def test_batch_and_forms(midpoints, problem):
     everything = check_batch(dictionary, lam, scale_of(points, lam)).features
     check_forms(dictionary, everything, "abs")
     check_origins(dictionary, everything)
-    assert dictionary.exact == midpoints
+    middles = everything[everything[:, 0] == 1]
+    assert dictionary.exact == midpoints and np.all(middles[:, 1] < middles[:, 2])
 
 
 @settings(max_examples=40, deadline=None)

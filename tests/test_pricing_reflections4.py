@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import centred, check_batch, check_forms, check_origins, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries.reflections import Reflections3
 from convexnn.dictionaries.reflections4 import Reflections4
@@ -36,9 +36,11 @@ def library(x):
 @given(problems(2, 6))
 def test_maximum_equals_the_library_of_the_theory(problem):
     points, lam = problem
-    maximum = Reflections4(points).price(lam, 0.0, 5).maximum
-    expected = np.abs(lam @ fold(points, library(points))).max()
-    np.testing.assert_allclose(maximum, expected, rtol=1e-9, atol=1e-12 * scale_of(points, lam))
+    dictionary, values, scale = Reflections4(points), fold(points, library(points)), scale_of(points, lam)
+    maximum = dictionary.price(lam, 0.0, 5).maximum
+    np.testing.assert_allclose(maximum, np.abs(lam @ values).max(), rtol=1e-9, atol=1e-12 * scale)
+    rows = np.array(list(itertools.product(range(7), *[range(points.size)] * 3)))
+    check_tight(dictionary, lam, dictionary.evaluate(rows, points), scale)
 
 
 @settings(max_examples=50, deadline=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import check_batch, check_forms, check_origins, forward, problems
+from pricing_checks import check_batch, check_forms, check_origins, check_tight, forward, problems
 
 from convexnn.dictionaries import switches as module
 from convexnn.dictionaries.base import Units
@@ -30,11 +30,12 @@ def library(count, switches, low):
 def test_maximum_equals_explicit_library(tables, activation, problem, widths):
     points, lam = problem
     dictionary = Switches(points, widths=widths, low=LOW[activation])
-    expected = np.abs(lam @ library(points.size, math.prod(widths), LOW[activation])).max()
+    values = library(points.size, math.prod(widths), LOW[activation])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TABLE_LIMIT", 10**9 if tables else 0)
         priced = dictionary.price(lam, 0.0, 3)
-    np.testing.assert_allclose(priced.maximum, expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(priced.maximum, np.abs(lam @ values).max(), rtol=1e-12, atol=1e-13)
+    check_tight(dictionary, lam, values, 1.0)
 
 
 @pytest.mark.parametrize("activation", LOW)

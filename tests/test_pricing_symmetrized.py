@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import check_batch, check_forms, check_origins, forward, problems, scale_of
+from pricing_checks import check_batch, check_forms, check_origins, check_tight, forward, problems, scale_of
 
 from convexnn.dictionaries.capped import CappedRamps
 from convexnn.dictionaries.symmetrized import Symmetrized
@@ -31,9 +31,13 @@ def library(points, chosen=None):
 @given(problems(2, 7))
 def test_maximum_equals_explicit_library(problem):
     points, lam = problem
-    maximum = Symmetrized(points).price(lam, 0.0, 5).maximum
-    expected = np.abs(lam @ library(points)).max()
-    np.testing.assert_allclose(maximum, expected, rtol=1e-10, atol=1e-13 * scale_of(points, lam))
+    dictionary, values, scale = Symmetrized(points), library(points), scale_of(points, lam)
+    maximum = dictionary.price(lam, 0.0, 5).maximum
+    np.testing.assert_allclose(maximum, np.abs(lam @ values).max(), rtol=1e-10, atol=1e-13 * scale)
+    ends, tops = (pick(range(points.size), 2) for pick in (itertools.combinations, itertools.combinations_with_replacement))
+    rows = [(0, i, j, -1) for i, j in ends]
+    rows += [(1, i, j, k) for i, j in tops for k in range(points.size) if not i <= k <= j]
+    check_tight(dictionary, lam, dictionary.evaluate(np.array(rows), points), scale)
 
 
 @settings(max_examples=60, deadline=None)
