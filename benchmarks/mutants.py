@@ -53,17 +53,17 @@ FITS = "exact_certificate losses loss_fits interpolation additive optimality cla
 TESTS = {
     "duality.py": FITS,
     "certificate.py": FITS,
-    "dictionaries/ramps.py": "exact_certificate optimality function_space",
-    "dictionaries/steps.py": "optimality function_space",
-    "dictionaries/capped.py": "pricing_capped pricing_degenerate function_space",
+    "dictionaries/ramps.py": "representation exact_certificate optimality function_space",
+    "dictionaries/steps.py": "representation optimality function_space",
+    "dictionaries/capped.py": "pricing_capped pricing_degenerate representation",
     "dictionaries/folds.py": "pricing_reflections pricing_reflections4 pricing_degenerate",
     "dictionaries/reflections.py": "pricing_reflections pricing_degenerate",
     "dictionaries/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "dictionaries/deep_reflections.py": "pricing_deep_reflections pricing_degenerate",
     "dictionaries/monotone.py": "pricing_monotone pricing_degenerate",
     "dictionaries/chains.py": "pricing_monotone pricing_capped",
-    "dictionaries/switches.py": "pricing_switches pricing_degenerate function_space",
-    "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate function_space",
+    "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
+    "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
     "dictionaries/enumeration.py": "pricing_reflections pricing_reflections4 pricing_monotone",
     "dictionaries/selection.py": "pricing_capped pricing_reflections pricing_monotone pricing_symmetrized",
     "kernels/hinges.py": "pricing_capped pricing_reflections pricing_symmetrized",
@@ -242,7 +242,8 @@ def run_tests(files: list[str], limits: dict[str, float] | None, interpreted: bo
     if cover:
         cover.start()
     options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
-    code = pytest.main([*options, "-k", "not scikit_learn_checks", *(["-x"] if limits is not None else []), *files], plugins=[watch])
+    options += ["-k", "not scikit_learn_checks", *(["-x"] if limits is not None else [])]
+    code = pytest.main([*options, *files], plugins=[watch])
     reached: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     if cover:
         cover.stop()
@@ -349,7 +350,8 @@ def report(results: list[dict], totals: dict[str, int], judged: str) -> int:
     print("| file | mutants | run | killed | survived | no test |\n| --- | --- | --- | --- | --- | --- |")
     for file, total in totals.items():
         states = Counter(r["status"] for r in results if r["file"] == file)
-        print(f"| `{file}` | {total} | {states.total()} | {states['killed']} | {states['survived']} | {states['not reached']} |")
+        numbers = [total, states.total(), states["killed"], states["survived"], states["not reached"]]
+        print(f"| `{file}` |", *(f"{number} |" for number in numbers))
     new = 0
     for r in results:
         if r["status"] != "killed" and r["file"] in totals:
@@ -388,7 +390,8 @@ def run_file(file: str, most: int, at_most: float, known: dict[tuple[str, int], 
             continue
         tests = tests or baseline(file)
         outcome = run_mutant(tests, path, source, code, mutation.line, at_most)
-        print(f"{outcome.status:12} {outcome.seconds:6.1f} s  {file}:{mutation.line} {key(mutation)} {outcome.by}", flush=True)
+        said = f"{outcome.status:12} {outcome.seconds:6.1f} s  {file}:{mutation.line} {key(mutation)} {outcome.by}"
+        print(said, flush=True)
         yield {**asdict(mutation), **asdict(outcome)}
 
 
@@ -399,7 +402,7 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=25, help="mutants of a file; 0: all")
     parser.add_argument("--seconds", type=float, default=20.0, help="of tests for one mutant")
     parser.add_argument("--folder", type=Path, help="a folder to keep: what is done there is not done again")
-    parser.add_argument("--again", action="store_true", help="but run those again that were not killed")
+    parser.add_argument("--again", action="store_true", help="but run those that were not killed again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutants") as temporary:
         folder = (options.folder or Path(temporary)).resolve()

@@ -57,3 +57,13 @@ def test_bound_and_input_are_left_alone(name):
     second = dictionary.price(lam, 0.0, 4)
     np.testing.assert_array_equal(first.features, second.features)
     np.testing.assert_array_equal(first.correlations, second.correlations)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_a_feature_at_the_bound_is_tight(name):
+    """In numbers that are exact, so that the bound is met and not just missed."""
+    dictionary, lam = BUILD[name](np.arange(5.0)), np.array([1.0, -3.0, 2.5, -2.0, 1.5])
+    best = dictionary.price(lam, 0.0, 1)
+    rows = dictionary.tight(lam, best.maximum).tolist()
+    assert best.features.tolist()[0] in rows
+    assert len(dictionary.tight(lam, 1.001 * best.maximum)) == 0

@@ -96,3 +96,12 @@ def test_forms_of_any_row(problem, seed):
 def test_slope_outside_is_refused(slope):
     with pytest.raises(ValueError, match="negative_slope"):
         MonotoneRamps(np.arange(3.0), depth=3, slope=slope)
+
+
+def test_depth_outside_is_refused():
+    """The directions of the layers are the bits of a number of 64 bits, one of which is its sign."""
+    priced = MonotoneRamps(np.arange(2.0), depth=63, slope=0.5).price(np.array([-1.0, 1.0]), 0.0, 1)
+    np.testing.assert_allclose(priced.maximum, 1.0)
+    for depth in (1, 64):
+        with pytest.raises(ValueError, match="between 2 and 63"):
+            MonotoneRamps(np.arange(3.0), depth=depth, slope=0.5)

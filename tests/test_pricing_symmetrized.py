@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_checks import check_batch, check_forms, check_origins, check_tight, forward, problems, scale_of
@@ -104,3 +105,11 @@ def test_weights_have_one_size_per_layer():
     for weights in units.weights:
         np.testing.assert_allclose(np.abs(weights), 2 ** (-1 / 3))
     assert forward(units, [2.0], "relu").shape == (1, 2)
+
+
+def test_strongest_trapezoids_are_offered():
+    """F is 0, -1, 0, -1, 0 at the points: the trapezoid with its top from 1 to 3 is as good as each of its two ramps."""
+    priced = Symmetrized(np.arange(5.0)).price(np.array([-1.0, 2.0, -2.0, 2.0, -1.0]), 0.0, 60)
+    found = dict(zip(map(tuple, priced.features.tolist()), priced.correlations, strict=True))
+    both = [found[row] for row in [(1, 1, 3, 0), (1, 1, 3, 4)] if row in found]
+    assert both and np.abs(both[0]) == pytest.approx(priced.maximum, rel=1e-14)

@@ -110,7 +110,7 @@ class Atoms(ABC):
 
     @abstractmethod
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
-        """Return the exact maximum of |lam @ g| and at most ``limit`` features above ``bound``; lam sums to zero."""
+        """Return the exact maximum of |lam @ g| and at most ``limit`` features above ``bound`` >= 0; lam sums to zero."""
 
     @abstractmethod
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:

@@ -70,7 +70,7 @@ class CappedRamps(SplineDictionary):
         pairs = np.unique(np.sort(np.column_stack([first, second]), axis=1), axis=0)
         correlation = hinge[pairs[:, 0]] - hinge[pairs[:, 1]]
         order = np.argsort(-np.abs(correlation), kind="stable")
-        order = order[np.abs(correlation[order]) > max(bound, 0.0)][:limit]
+        order = order[np.abs(correlation[order]) > bound][:limit]
         return Priced(maximum, self.candidates[pairs[order]], correlation[order])
 
     def tight(self, lam: Array, bound: float) -> Rows:

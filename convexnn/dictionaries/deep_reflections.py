@@ -75,7 +75,7 @@ class DeepReflections(Folds):
 
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
         """Return a bound on the largest correlation, the maximum itself if the search was complete, and a batch."""
-        chains, skipped = self._search(lam, max(bound, 0.0), limit)
+        chains, skipped = self._search(lam, bound, limit)
         chains = replace(chains, maximum=max(chains.maximum, skipped))
         if not self.midpoints:
             return chains

@@ -75,7 +75,7 @@ class MonotoneRamps(Dictionary):
                 value, state = monotone_through(*tables, sign * hinge, self.slope)
                 families.append(sign * value + start)
                 if families[-1].size and np.abs(families[-1]).max() > bound:
-                    picked = spread([families[-1]], max(bound, 0.0), limit)
+                    picked = spread([families[-1]], bound, limit)
                     traces += [
                         (families[-1][place], *trace_monotone(place, state[place], *tables, sign * hinge, self.slope))
                         for _, place in picked
@@ -104,7 +104,7 @@ class MonotoneRamps(Dictionary):
         rows, first = np.unique(rows, axis=0, return_index=True)
         correlation = correlation[first]
         order = np.argsort(-np.abs(correlation), kind="stable")
-        order = order[np.abs(correlation[order]) > max(bound, 0.0)][:limit]
+        order = order[np.abs(correlation[order]) > bound][:limit]
         return Priced(maximum, rows[order], correlation[order])
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:

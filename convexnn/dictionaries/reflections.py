@@ -97,7 +97,7 @@ class Reflections3(Folds):
         extremes = self._extremes(lam, hinge, slope)
         families = [2.0 * extreme - hinge[0] for extreme in extremes]
         maximum = max(float(np.abs(family).max(initial=0.0, where=np.isfinite(family))) for family in families)
-        picked = spread([np.where(np.isfinite(family), family, 0.0) for family in families], max(bound, 0.0), limit)
+        picked = spread([np.where(np.isfinite(family), family, 0.0) for family in families], bound, limit)
         rows = [self._best(family, position, hinge) for family, position in picked]
         return batch(maximum, rows, bound, width=3)
 

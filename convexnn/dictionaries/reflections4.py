@@ -63,7 +63,7 @@ class Reflections4(Folds):
         rows_b[:, :, 0] += 5
         tables = [*rows_a, *rows_b]
         found = []
-        for family, i in spread(families, max(bound, 0.0), limit):
+        for family, i in spread(families, bound, limit):
             if family < 4:
                 found.append(self._row_at_data(lam, chosen, family, i, int(places[family, i])))
             else:

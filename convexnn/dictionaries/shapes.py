@@ -60,7 +60,7 @@ class Shapes(Atoms):
         correlation = self._correlations(rows, hinge)
         order = np.argsort(-correlation, kind="stable")
         maximum = float(max(correlation[order[0]], 0.0)) if order.size else 0.0
-        order = order[correlation[order] > max(bound, 0.0)][:limit]
+        order = order[correlation[order] > bound][:limit]
         return Priced(maximum, rows[order], correlation[order])
 
     def _monotone(self, hinge: Array) -> Rows:

@@ -126,7 +126,7 @@ class Switches(SwitchDictionary):
             correlation[k] = self.height * np.sum(sums[level == 1])
         order = np.argsort(-np.abs(correlation), kind="stable")
         maximum = float(np.abs(correlation[order[0]]))
-        order = order[np.abs(correlation[order]) > max(bound, 0.0)][:limit]
+        order = order[np.abs(correlation[order]) > bound][:limit]
         return Priced(maximum, features[order], correlation[order])
 
     def _all_patterns(self, sums: Array, limit: int) -> list[NDArray[np.int64]]:

@@ -65,7 +65,7 @@ class Symmetrized(SplineDictionary):
         if len(ramps.features) == 0:
             return Priced(maximum, np.empty((0, 4), dtype=np.int64), np.empty(0))
         # Thinned, a mirrored foot may be a better place than any candidate: only ramps are then in the dictionary.
-        rows, correlation = self._trapezoids(lam, bound, limit // 4 if self.exact else 0)
+        rows, correlation = self._trapezoids(lam, limit // 4 if self.exact else 0)
         count = len(ramps.features)
         sides = np.column_stack([np.full(count, RAMP), ramps.features, np.full(count, -1)])
         features = np.concatenate([sides, rows])
@@ -109,7 +109,7 @@ class Symmetrized(SplineDictionary):
     def tails(self, slopes: Array) -> tuple[float, float]:
         return self.ramps.tails(slopes)
 
-    def _trapezoids(self, lam: Array, bound: float, limit: int) -> tuple[Rows, Array]:
+    def _trapezoids(self, lam: Array, limit: int) -> tuple[Rows, Array]:
         """Return the best trapezoids among the highest maxima and lowest minima of F."""
         from convexnn.kernels.hinges import hinge_sums
 
@@ -125,7 +125,6 @@ class Symmetrized(SplineDictionary):
         mirror = np.interp(self.points[i] + self.points[j] - self.points[k], self.points, hinge)
         correlation = SCALE * (mirror - hinge[i] - hinge[j] + hinge[k])
         best = np.argsort(-np.abs(correlation), kind="stable")[:limit]
-        best = best[np.abs(correlation[best]) > bound]
         return rows[best], correlation[best]
 
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
