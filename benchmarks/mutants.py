@@ -61,7 +61,7 @@ TESTS = {
     "dictionaries/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "dictionaries/deep_reflections.py": "pricing_deep_reflections pricing_degenerate",
     "dictionaries/monotone.py": "pricing_monotone pricing_degenerate",
-    "dictionaries/chains.py": "pricing_monotone pricing_capped",
+    "dictionaries/chains.py": "bounded_switches",
     "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
     "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
     "dictionaries/enumeration.py": "pricing_reflections pricing_reflections4 pricing_monotone",

@@ -126,12 +126,30 @@ def check_origins(dictionary, features):
     """The breakpoints are where their origins say: training points, reflections of one across another, midpoints."""
     points = dictionary.points
     where = {
-        "data": lambda n: points[n],
         "reflection": lambda n, across: 2 * points[across] - points[n],
         "midpoint": lambda i, j: (points[i] + points[j]) / 2,
     }
     knots = dictionary.pieces(features).breakpoints
     for row, described in zip(knots, dictionary.origins(features), strict=True):
         for knot, (kind, indices) in zip(row, described, strict=True):
-            if kind != "composite":
+            if kind == "data":
+                assert knot == points[indices[0]]
+            elif kind != "composite":
                 np.testing.assert_allclose(knot, where[kind](*indices), atol=1e-12 * max(1.0, np.ptp(points)))
+
+
+def check_names(dictionary, features):
+    """Breakpoints of folds are called by the first name that they have: training point, reflection, midpoint, composite."""
+    points = dictionary.points
+    knots = dictionary.pieces(features).breakpoints
+    for feature, row, described in zip(features, knots, dictionary.origins(features), strict=True):
+        named = points[np.unique(feature[1:][feature[1:] >= 0])]
+        pairs = [(s, t) for s in named for t in named if s != t]
+        known = {
+            "data": points,
+            "reflection": np.array([2 * t - s for s, t in pairs]),
+            "midpoint": np.array([(s + t) / 2 for s, t in pairs]),
+        }
+        for knot, (kind, _) in zip(row, described, strict=True):
+            names = [name for name, places in known.items() if np.any(np.abs(places - knot) <= 1e-13 * np.ptp(points))]
+            assert kind == (names + ["composite"])[0]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_names, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries import deep_reflections as module
 from convexnn.dictionaries.deep_reflections import DeepReflections
@@ -44,6 +44,7 @@ def test_batch_and_forms(depth, problem):
     everything = check_batch(dictionary, lam, scale_of(points, lam)).features[:200]
     check_forms(dictionary, everything, "abs")
     check_origins(dictionary, everything[:50])
+    check_names(dictionary, everything[:50])
     assert not dictionary.exact
 
 

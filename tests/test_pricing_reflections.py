@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_names, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries.reflections import Reflections3
 
@@ -62,6 +62,9 @@ def test_batch_and_forms(midpoints, problem):
     everything = check_batch(dictionary, lam, scale_of(points, lam)).features
     check_forms(dictionary, everything, "abs")
     check_origins(dictionary, everything)
+    check_names(dictionary, everything)
+    for unit in (2.0**40, 2.0**-40):  # names do not depend on the unit of the inputs
+        assert Reflections3(unit * points, midpoints=midpoints).origins(everything) == dictionary.origins(everything)
     middles = everything[everything[:, 0] == 1]
     assert dictionary.exact == midpoints and np.all(middles[:, 1] < middles[:, 2])
 
@@ -97,6 +100,7 @@ def test_reflection_of_the_paper():
     row = np.array([[0, 1, 0]])
     np.testing.assert_array_equal(dictionary.pieces(row).breakpoints, [[0.0, 1.0, 2.0]])
     assert dictionary.origins(row) == [[("data", (0,)), ("data", (1,)), ("reflection", (0, 1))]]
+    assert dictionary.origins(np.array([[1, 0, 2]])) == [[("data", (0,)), ("midpoint", (0, 2)), ("data", (2,))]]
     np.testing.assert_array_equal(dictionary.evaluate(row, np.array([-1.0, 0.0, 1.0, 2.0, 3.0]))[:, 0], [1, 0, 1, 0, 1])
 
 

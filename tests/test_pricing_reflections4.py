@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_checks import centred, check_batch, check_forms, check_origins, check_tight, problems, scale_of
+from pricing_checks import centred, check_batch, check_forms, check_names, check_origins, check_tight, problems, scale_of
 
 from convexnn.dictionaries.reflections import Reflections3
 from convexnn.dictionaries.reflections4 import Reflections4
@@ -82,6 +82,7 @@ def test_batch_and_forms(problem):
     everything = check_batch(dictionary, lam, scale_of(points, lam), limit=15).features
     check_forms(dictionary, everything, "abs")
     check_origins(dictionary, everything)
+    check_names(dictionary, everything)
     assert dictionary.exact
     assert dictionary.price(lam, 0.0, 1).maximum >= Reflections3(points).price(lam, 0.0, 1).maximum * (1 - 1e-12)
 
