@@ -14,12 +14,12 @@ from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _users = 0
-_limiter: Any = None  # threadpoolctl's, while there are users
+_changed: list[tuple[Any, int]] = []  # libraries, and the number of threads that each gets back
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+def _libraries() -> list[Any]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 @contextmanager
@@ -28,18 +28,21 @@ def one_blas_thread() -> Iterator[None]:
 
     The setting is the process's: of fits at the same time the first one makes it, and the last one takes it back.
     """
-    global _users, _limiter
+    global _users
     with _lock:
-        if _users == 0:
-            _limiter = _libraries().limit(limits=1)
         _users += 1
+        if _users == 1:
+            _changed[:] = [(library, count) for library in _libraries() if (count := library.num_threads) != 1]
+            for library, _ in _changed:
+                library.set_num_threads(1)
     try:
         yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
-                _limiter.restore_original_limits()
+                for library, count in _changed:
+                    library.set_num_threads(count)
 
 
 def _forget_other_threads() -> None:

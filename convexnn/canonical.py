@@ -136,9 +136,10 @@ def canonicalize(
     if loss.shifts:
         mean = loss.best_constant(y, w)
         y = y - mean
-        if np.abs(y).max() <= 4.0 * EPSILON:
-            y[:] = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
-        spread = power_of_two(float(np.abs(y).max()))
+        largest = float(np.abs(y).max())
+        if largest <= 4.0 * EPSILON:
+            y[:] = largest = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
+        spread = power_of_two(largest)
         y /= spread
         loss, factor = loss.scaled(spread)
         loss_scale *= factor
@@ -194,8 +195,8 @@ def _merge_single(
         x = x.copy()
     else:
         order = np.argsort(x)
-        x, y = x[order], y[order]
-        w = w[order] if w.strides[0] else w
+        x, y = x.take(order), y.take(order)  # half the time of indexing
+        w = w.take(order) if w.strides[0] else w
     points = x - center
     points /= scale
     # ties are sought after scaling, because rounding there can make new ones

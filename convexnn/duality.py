@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,7 @@ class Problem:
         return np.column_stack((constant, lines))
 
 
-@dataclass(frozen=True)
-class Violations:
+class Violations(NamedTuple):
     """Features whose correlation exceeds their beta: for each input its rows and signed correlations over beta."""
 
     maximum: float
@@ -93,8 +92,7 @@ class Violations:
     ratios: tuple[Array, ...]
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(NamedTuple):
     """A primal value, the dual value that certifies it, and where the dual constraint is tightest (max_ratio <= 1)."""
 
     primal: float

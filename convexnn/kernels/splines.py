@@ -15,30 +15,6 @@ SHORT = 8
 
 
 @njit(cache=True, nogil=True)
-def insert_knots(x, knots, signs, values, slopes, places, sides, to_knots, to_signs, to_values, to_slopes):
-    """Write knots, signs, values and slopes with knots on the spline added at ``places``, their kinks to be ``sides``.
-
-    Returns how many of the new segments are long.
-    """
-    last = taken = long = 0
-    for k in range(knots.size):
-        to_knots[last], to_signs[last], to_values[last] = knots[k], signs[k], values[k]
-        last += 1
-        if k == knots.size - 1:
-            break
-        to_slopes[last - 1] = slopes[k]
-        while taken < places.size and places[taken] < knots[k + 1]:
-            to_knots[last], to_signs[last] = places[taken], sides[taken]
-            to_values[last] = values[k] + slopes[k] * (x[places[taken]] - x[knots[k]])
-            to_slopes[last] = slopes[k]
-            last += 1
-            taken += 1
-    for k in range(to_knots.size - 1):
-        long += to_knots[k + 1] - to_knots[k] > SHORT + 1
-    return long
-
-
-@njit(cache=True, nogil=True)
 def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
     """Write the sums of the long segments between ``to_knots`` from those between ``knots``, which are some of them."""
     row = to_row = k = 0
@@ -57,6 +33,33 @@ def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
             to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
             to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
         to_row += 1
+
+
+@njit(cache=True, nogil=True)
+def insert_knots(
+    x, y, w, table, knots, signs, sums, values, slopes, places, sides, to_knots, to_signs, to_sums, to_values, to_slopes
+):
+    """Write knots, signs, sums, values and slopes with knots on the spline added at ``places``, their kinks to be ``sides``.
+
+    Returns how many of the new segments are long.
+    """
+    last = taken = long = 0
+    for k in range(knots.size):
+        to_knots[last], to_signs[last], to_values[last] = knots[k], signs[k], values[k]
+        last += 1
+        if k == knots.size - 1:
+            break
+        to_slopes[last - 1] = slopes[k]
+        while taken < places.size and places[taken] < knots[k + 1]:
+            to_knots[last], to_signs[last] = places[taken], sides[taken]
+            to_values[last] = values[k] + slopes[k] * (x[places[taken]] - x[knots[k]])
+            to_slopes[last] = slopes[k]
+            last += 1
+            taken += 1
+    for k in range(to_knots.size - 1):
+        long += to_knots[k + 1] - to_knots[k] > SHORT + 1
+    insert_sums(x, y, w, table, knots, sums, to_knots, to_sums)
+    return long
 
 
 @njit(cache=True, nogil=True)
@@ -152,7 +155,7 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
     They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is
     F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end has a flat tail and no kink:
     the value of its neighbour. A negative share means ``change`` alone, without data. Returns what the kinks between the
-    ends turn, counted by the signs.
+    ends turn, counted by the signs, and whether all kinks, those of the ends too, have the sign that they should.
     """
     size = knots.size
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
@@ -195,8 +198,13 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
         values[k] = out / diagonal
     for k in range(last - 1, -1, -1):
         values[k] = values[k + 1] if k == 0 and tied_left else values[k] - slopes[k] * values[k + 1]
-    turned = 0.0
+    turned, right_signs = 0.0, True
     for k in range(size - 1):
         slopes[k] = (values[k + 1] - values[k]) / (x[knots[k + 1]] - x[knots[k]])
-        turned += signs[k] * (slopes[k] - slopes[k - 1]) if k > 0 else 0.0
-    return turned
+        if k > 0:
+            kink = signs[k] * (slopes[k] - slopes[k - 1])
+            turned += kink
+            right_signs &= kink > 0.0
+    right_signs &= signs[0] == 0 or signs[0] * slopes[0] > 0.0
+    right_signs &= signs[-1] == 0 or signs[-1] * slopes[-1] < 0.0
+    return turned, right_signs

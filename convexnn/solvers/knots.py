@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from convexnn.dictionaries.base import SplineDictionary
 from convexnn.duality import Gap, Problem, Violations, bound
 from convexnn.kernels.blocks import block_table, price_segments, segment_sums
-from convexnn.kernels.splines import crossings, drop_knots, fit_knots, insert_knots, insert_sums
+from convexnn.kernels.splines import SHORT, crossings, drop_knots, fit_knots, insert_knots
 from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
-NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (np.empty(0),)
+NOTHING = np.empty(0)
+NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (NOTHING,)
 
 
 class State(NamedTuple):
@@ -44,7 +45,7 @@ class State(NamedTuple):
 
     def bare(self) -> State:
         """Return what a restricted optimum follows from: the state without its values and slopes."""
-        return self._replace(values=np.empty(0), slopes=np.empty(0))
+        return State(self.knots, self.signs, self.sums, NOTHING, NOTHING, self.tau)
 
 
 class Sweep(NamedTuple):
@@ -88,6 +89,7 @@ class Fitter:
         self.x, y, w = problem.data.axes[0].points, problem.data.y, problem.data.w
         self.table: Array = block_table(self.x, y, w) if table is None else table
         self.data = self.x, y, w, self.table
+        self.most_sums = self.x.size // (SHORT + 1) + 1
 
     def begin(self, start: Spline | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
@@ -108,7 +110,7 @@ class Fitter:
         if state.values.size:
             return state
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        return state._replace(values=values, slopes=slopes, tau=self.refit(state, values, slopes))
+        return state._replace(values=values, slopes=slopes, tau=self.refit(state, values, slopes)[0])
 
     def resettle(self, state: State) -> State:
         """Return the best spline with kinks where the state of another fitter for the same data has them."""
@@ -158,8 +160,9 @@ class Fitter:
             ratio = max(upper, -lower) / (kink * self.beta)
         norm, paired = self.penalty(state, turns)
         certificate = bound(Violations(ratio, NONE, NO_RATIOS), squares, mismatch, self.beta * norm, self.beta * paired)
-        ends = [int(f > high) - int(f < low) if flat else 0 for f, flat in zip((first, last), tied, strict=True)]
-        return Sweep(certificate, places, sides, peaks, (ends[0], ends[1]), (first, last))
+        left = int(first > high) - int(first < low) if tied[0] else 0
+        right = int(last > high) - int(last < low) if tied[1] else 0
+        return Sweep(certificate, places, sides, peaks, (left, right), (first, last))
 
     def _sweep(self, state: State, forces: Array, low: float, high: float):
         most = self.x.size - state.knots.size  # pages that are never touched cost nothing
@@ -177,18 +180,16 @@ class Fitter:
         """Add knots on the spline, without a kink yet."""
         size = state.knots.size + places.size
         knots, signs = np.empty(size, np.int32), np.empty(size, np.int8)
-        values, slopes = np.empty(size), np.empty(size - 1)
-        old = state.knots, state.signs, state.values, state.slopes
-        sums = np.empty((insert_knots(self.x, *old, places, sides, knots, signs, values, slopes), 5))
-        insert_sums(*self.data, state.knots, state.sums, knots, sums)
-        return State(knots, signs, sums, values, slopes, state.tau)
+        sums, values, slopes = np.empty((min(size, self.most_sums), 5)), np.empty(size), np.empty(size - 1)
+        long = insert_knots(*self.data, *state[:5], places, sides, knots, signs, sums, values, slopes)
+        return State(knots, signs, sums[:long], values, slopes, state.tau)
 
     def extend(self, state: State, sweep: Sweep) -> State:
         """Add a knot for every excursion."""
         extended = self.insert(state, sweep.places, sweep.sides)
-        for end, side in zip((0, -1), sweep.ends, strict=True):
-            if side:
-                extended.signs[end] = side
+        for end in (0, -1):
+            if sweep.ends[end]:
+                extended.signs[end] = sweep.ends[end]
         return extended
 
     def forces(self, state: State, tau: float) -> Array:
@@ -198,19 +199,22 @@ class Fitter:
             return np.array([low, high, high if state.signs[0] > 0 else low, high if state.signs[-1] > 0 else low])
         return np.array([low, high, self.beta * tau, 0.0])
 
-    def refit(self, state: State, values: Array, slopes: Array) -> float:
-        """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed; return tau."""
+    def refit(self, state: State, values: Array, slopes: Array) -> tuple[float, bool]:
+        """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
+
+        Returns tau, and whether all kinks are known to have come out with their signs.
+        """
         forces = self.forces(state, 0.0)
-        turned = self._solve(state, forces, forces, 0.0, values, slopes)
+        turned, right = self._solve(state, forces, forces, 0.0, values, slopes)
         if not self.norm.coupled or self._excess(turned, slopes, side := _side(slopes)) <= 0.0:
-            return 0.0
+            return 0.0, right
         # where the kinks' signed variation comes out negative it was the wrong side: the optimum has it positive
         tau, turned = self._lean(state, side, values, slopes)
         if turned < 0.0:
             tau, turned = self._lean(state, -side, values, slopes)
             if turned <= 0.0:
                 tau, turned = self._lean(state, side, values, slopes)
-        return tau
+        return tau, False
 
     def _lean(self, state: State, side: float, values: Array, slopes: Array) -> tuple[float, float]:
         """Minimise over the values, and over tau between zero and ``side``, at which the outer slopes hold it.
@@ -220,19 +224,20 @@ class Fitter:
         # F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
         forces = self.forces(state, side)
         change = self.forces(state, 0.0) - forces
-        turned = self._solve(state, forces, change, 0.0, values, slopes)
+        turned, _ = self._solve(state, forces, change, 0.0, values, slopes)
         short = self._excess(turned, slopes, side)
         if short >= 0.0:
             return side, turned
-        rise = self._excess(self._solve(state, forces, change, -1.0, values, slopes), slopes, side)
+        rise = self._excess(self._solve(state, forces, change, -1.0, values, slopes)[0], slopes, side)
         e = min(1.0, -short / rise) if rise > 0.0 else 1.0
-        turned = self._solve(state, forces, change, e, values, slopes)
+        turned, _ = self._solve(state, forces, change, e, values, slopes)
         self._balance(state, self._excess(turned, slopes, side), side, slopes)
         return side * (1.0 - e), turned
 
-    def _solve(self, state: State, forces: Array, change: Array, share: float, values: Array, slopes: Array) -> float:
-        knots = state.knots, state.signs, state.sums
-        return float(fit_knots(*self.data, *knots, forces, change, share, *self.tied(state), values, slopes))
+    def _solve(
+        self, state: State, forces: Array, change: Array, share: float, values: Array, slopes: Array
+    ) -> tuple[float, bool]:
+        return fit_knots(*self.data, *state[:3], forces, change, share, *self.tied(state), values, slopes)
 
     def _excess(self, turned: float, slopes: Array, side: float) -> float:
         """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
@@ -260,7 +265,9 @@ class Fitter:
         if share < 1.0:
             aim, steps = np.empty_like(aim), np.empty_like(steps)
         while True:
-            tau = self.refit(state, aim, steps)
+            tau, right = self.refit(state, aim, steps)
+            if right:
+                return State(state.knots, state.signs, state.sums, aim, steps, tau)
             reach = 1.0
             if share < 1.0:
                 times = crossings(state.signs, state.slopes, steps, flat)
@@ -270,7 +277,7 @@ class Fitter:
                     reach = float(times[rank])
                     if share == 0.0:
                         state.values[:] += min(reach, 1.0) * (aim - state.values)
-            sums = np.empty((max(1, self.x.size // 9), 5))
+            sums = np.empty((min(state.knots.size, self.most_sums), 5))
             dropped, size, long = drop_knots(
                 *self.data, state.knots, state.signs, state.sums, state.values, state.slopes, steps, flat, reach, sums
             )
