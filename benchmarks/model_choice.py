@@ -175,7 +175,8 @@ class Part(RegressorMixin, BaseEstimator):
 
 TWO, THREE, STEPS = (2, "relu"), (3, "relu"), (2, "threshold")
 METHODS: dict[str, Callable[[], Any]] = {
-    "ConvexNNRegressorCV": lambda: Chosen((2, 3), ("relu", "threshold"), eps=1e-5),
+    "ConvexNNRegressorCV": lambda: Chosen((3, 2), ("relu", "threshold"), eps=1e-5, selection="prefer_first"),
+    "- least error": lambda: Part((TWO, THREE, STEPS)),
     "- one standard error": lambda: Part((TWO, THREE, STEPS), one_standard_error=True),
     "- depth 3 or threshold": lambda: Part((THREE, STEPS)),
     "- ReLU depth 2 alone": lambda: Part((TWO,)),
@@ -273,7 +274,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     sets = {name: load for name, load in (SETS | FURTHER).items() if name in arguments.sets}
     X, y = datasets.load_mcycle(return_X_y=True)
-    ConvexNNRegressorCV((2, 3), ("relu", "threshold"), alphas=3).fit(X, y)  # compiled code warm
+    METHODS["ConvexNNRegressorCV"]().set_params(alphas=3).fit(X, y)  # compiled code warm
     results = measure(arguments.repeats, arguments.methods, sets)
     for group in (SETS, FURTHER):
         if chosen := [name for name in group if name in sets]:

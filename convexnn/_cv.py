@@ -54,9 +54,12 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     scoring : str or callable, default=None
         A scorer of scikit-learn, of which more is better. None is minus the mean loss (squared loss: the
         negative mean squared error).
-    selection : {"best", "one_standard_error"}, default="best"
-        Whether to take the alpha of best mean score, or, for the same architecture, the largest alpha whose mean score is
-        within one standard error of it.
+    selection : {"best", "one_standard_error", "prefer_first"}, default="best"
+        "best" takes architecture and alpha of the best mean score; "one_standard_error" the same architecture, with the
+        largest alpha whose mean score is within one standard error of it. "prefer_first" takes ``depths`` and
+        ``activations`` as orders of preference: a later architecture, at its best alpha, has to be better by more than one
+        standard error of the differences in the folds. What is lost where the folds cannot tell is then known beforehand:
+        with ``depths=(3, 2)`` the tails are flat unless straight ones are clearly better.
     architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
         As in :class:`ConvexNNRegressor`, like all that follow.
     width : int or tuple of int, default=None
@@ -151,7 +154,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         "eps": [Interval(Real, 0.0, 1.0, closed="neither")],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
-        "selection": [StrOptions({"best", "one_standard_error"})],
+        "selection": [StrOptions({"best", "one_standard_error", "prefer_first"})],
     }
 
     def __init__(
@@ -299,10 +302,16 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         ``shares`` are the parts of all weight that the folds leave out.
         """
         mean = np.average(score, axis=2, weights=shares)
-        # each row says once what it says, however often it is left out
-        independent = shares.size / max(1.0, shares.sum())
-        error = score.std(axis=2, ddof=1) / np.sqrt(independent) if shares.size > 1 else np.zeros(mean.shape)
-        best, place = np.unravel_index(np.argmax(mean), mean.shape)
+        error = _standard_error(score, shares)
+        places = np.argmax(mean, axis=1)
+        best = int(np.argmax(np.max(mean, axis=1)))
+        if self.selection == "prefer_first":
+            best = 0
+            for other in range(1, len(templates)):
+                gain = score[other, places[other]] - score[best, places[best]]
+                if np.average(gain, weights=shares) > _standard_error(gain, shares):
+                    best = other
+        place = places[best]
         if self.selection == "one_standard_error":
             place = np.argmax(mean[best] >= mean[best, place] - error[best, place])
         self.alphas_, self.mse_path_, self.alpha_ = grids[best], mse[best], float(grids[best][place])
@@ -316,7 +325,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             "mean_score": mean,
             "standard_error": error,
         }
-        self._chosen = int(best)
+        self._chosen = best
 
     def _extra_state(self):
         return {"alphas": write_block(self.alphas_), "mse_path": write_block(self.mse_path_)}
@@ -354,3 +363,10 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         """
         mapping = MethodMapping().add(caller="fit", callee="split")
         return MetadataRouter(owner=self).add_self_request(self).add(splitter=self._splitter(), method_mapping=mapping)
+
+
+def _standard_error(score: Array, shares: Array) -> Array:
+    """Return the standard error of the mean over the folds, the last axis; each row speaks once, however often left out."""
+    if shares.size < 2:
+        return np.zeros(score.shape[:-1])
+    return score.std(axis=-1, ddof=1) / np.sqrt(shares.size / max(1.0, shares.sum()))

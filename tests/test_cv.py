@@ -75,6 +75,21 @@ def test_one_standard_error(data):
     assert plain.n_neurons_ < best.n_neurons_
 
 
+@pytest.mark.parametrize("first, second", [("relu", "threshold"), ("threshold", "relu")])
+@pytest.mark.parametrize("kind", ["line", "step", "noise"])
+def test_the_first_architecture_stays_unless_another_is_clearly_better(kind, first, second, rng):
+    X = rng.uniform(-1, 1, size=(120, 1))
+    truth = {"line": 2 * X[:, 0], "step": np.where(X[:, 0] > 0.1, 1.0, -1.0), "noise": np.zeros(120)}[kind]
+    y = truth + 0.1 * rng.normal(size=120)
+    model = ConvexNNRegressorCV(activations=(first, second), cv=FOLDS, alphas=20, selection="prefer_first").fit(X, y)
+    assert model.activation_ == {"line": "relu", "step": "threshold", "noise": first}[kind]
+    least = model.cv_results_["mse"].mean(axis=2).argmin(axis=1)
+    one, other = (model.cv_results_["mse"][k, least[k]] for k in range(2))
+    clear = (one - other).mean() > (one - other).std(ddof=1) / np.sqrt(3)
+    assert (model.activation_ == second) == clear
+    assert model.alpha_ == model.alphas_[least[int(clear)]]
+
+
 @pytest.mark.parametrize("scoring", ["neg_mean_absolute_error", "r2", make_scorer(max_error)])
 def test_scorers_agree_with_grid_search(scoring, data):
     X, y, w = data

@@ -228,7 +228,7 @@ class KnotPath:
     def _solve(self, state: State, forces: Array, share: float) -> tuple[Array, Array, Array]:
         """Return values, slopes and what kinks turn, of the data (share 0) or of forces alone (share -1)."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        turned = self.fitter._solve(state, forces, forces, share, values, slopes)
+        turned, _ = self.fitter._solve(state, forces, forces, share, values, slopes)
         return values, slopes, np.array(turned)
 
     def unit_forces(self, state: State, side: float) -> tuple[Array, Array]:
