@@ -24,6 +24,7 @@ import signal
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from compileall import compile_dir
@@ -64,8 +65,8 @@ TESTS = {
     "dictionaries/chains.py": "bounded_switches",
     "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
     "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
-    "dictionaries/enumeration.py": "pricing_reflections pricing_reflections4 pricing_monotone",
-    "dictionaries/selection.py": "pricing_capped pricing_reflections pricing_monotone pricing_symmetrized",
+    "dictionaries/enumeration.py": "pricing_degenerate pricing_reflections pricing_reflections4",
+    "dictionaries/selection.py": "selection pricing_capped pricing_reflections pricing_monotone pricing_symmetrized",
     "kernels/hinges.py": "pricing_capped pricing_reflections pricing_symmetrized",
     "kernels/sweeps.py": "pricing_capped optimality",
     "kernels/reflections.py": "pricing_reflections pricing_degenerate",
@@ -298,7 +299,9 @@ class Baseline:
 
 def measure(name: str, interpreted: bool) -> dict:
     """Run a file of tests as it is: the seconds of each test, and the lines of the package that it reaches."""
-    stored = Path("..") / f"{name}-{'interpreted' if interpreted else 'compiled'}.json"
+    texts = [Path(f"tests/test_{name}.py"), *sorted(Path("convexnn").rglob("*.py"))]
+    version = zlib.crc32(b"".join(path.read_bytes() for path in texts))
+    stored = Path("..") / f"{name}-{'interpreted' if interpreted else 'compiled'}-{version}.json"
     if not stored.exists():
         done = forked(lambda: run_tests([f"tests/test_{name}.py"], None, interpreted))[1]
         if not isinstance(done, dict) or done["code"] != 0:

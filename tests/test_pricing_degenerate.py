@@ -1,8 +1,11 @@
 """One point, two points, zero dual vectors and empty batches, for every deep dictionary."""
 
+import math
+
 import numpy as np
 import pytest
 
+from convexnn.dictionaries import enumeration
 from convexnn.dictionaries.capped import CappedRamps
 from convexnn.dictionaries.deep_reflections import DeepReflections
 from convexnn.dictionaries.monotone import MonotoneRamps
@@ -67,3 +70,25 @@ def test_a_feature_at_the_bound_is_tight(name):
     rows = dictionary.tight(lam, best.maximum).tolist()
     assert best.features.tolist()[0] in rows
     assert len(dictionary.tight(lam, 1.001 * best.maximum)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("monotone", 2**3 * math.comb(4 + 2, 3)),
+        ("reflections 3", 2 * 4**2),
+        ("reflections 4", 7 * 4**3),
+        ("deep reflections", 4**4 + 7 * 4**3),
+    ],
+)
+def test_too_many_features_are_not_listed(name, features, monkeypatch):
+    """The limit is on values: features, or a bound on their number, times points."""
+    dictionary, lam = BUILD[name](np.arange(4.0)), np.array([1.0, -3.0, 2.5, -0.5])
+    monkeypatch.setattr(enumeration, "VALUES", 4 * features)
+    rows = dictionary.tight(lam, 1.0)
+    assert len(rows)
+    monkeypatch.setattr(enumeration, "BLOCK", 4)  # one row at a time
+    np.testing.assert_array_equal(dictionary.tight(lam, 1.0), rows)
+    monkeypatch.setattr(enumeration, "VALUES", 4 * features - 1)
+    with pytest.raises(ValueError, match=f"{features} features over 4 distinct inputs"):
+        dictionary.tight(lam, 1.0)
