@@ -49,13 +49,13 @@ from cosmic_ray.plugins import get_operator, operator_names  # noqa: E402
 from hypothesis import Phase, settings  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-FITS = "exact_certificate losses loss_fits interpolation additive optimality classifier"
+FITS = "exact_certificate losses loss_fits interpolation optimality classifier"
 # where the tests of a file are looked for: tests/test_NAME.py
 TESTS = {
     "duality.py": FITS,
     "certificate.py": FITS,
-    "dictionaries/ramps.py": "representation exact_certificate optimality function_space",
-    "dictionaries/steps.py": "representation optimality function_space",
+    "dictionaries/ramps.py": "representation optimality",
+    "dictionaries/steps.py": "representation optimality",
     "dictionaries/capped.py": "pricing_capped pricing_degenerate representation",
     "dictionaries/folds.py": "pricing_reflections pricing_reflections4 pricing_degenerate",
     "dictionaries/reflections.py": "pricing_reflections pricing_degenerate",
@@ -73,9 +73,9 @@ TESTS = {
     "kernels/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "kernels/monotone.py": "pricing_monotone pricing_degenerate",
     "kernels/switches.py": "pricing_switches pricing_degenerate",
-    "network.py": "optimality classifier additive architectures",
-    "model.py": "optimality classifier additive architectures exact_certificate",
-    "piecewise.py": "piecewise optimality additive",
+    "network.py": "optimality classifier architectures",
+    "model.py": "optimality classifier architectures",
+    "piecewise.py": "piecewise optimality",
 }
 BITS = {"RShift", "LShift", "BitOr", "BitAnd", "BitXor"}
 
