@@ -49,13 +49,17 @@ from cosmic_ray.plugins import get_operator, operator_names  # noqa: E402
 from hypothesis import Phase, settings  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-FITS = "exact_certificate losses loss_fits interpolation optimality classifier"
-# where the tests of a file are looked for: tests/test_NAME.py
+FORWARD = "optimality::test_network_computes_what_predict_says optimality::test_network_costs_what_the_lasso_costs"
+PIECES = "optimality::test_pieces_are_the_network optimality::test_features_describe_the_fit"
+# where the tests of a file are looked for: tests/test_NAME.py, or one test of it; the quicker the better
 TESTS = {
-    "duality.py": FITS,
-    "certificate.py": FITS,
-    "dictionaries/ramps.py": "representation optimality",
-    "dictionaries/steps.py": "representation optimality",
+    "duality.py": "duality exact_certificate",
+    "certificate.py": "exact_certificate optimality::test_certificate_holds",
+    "network.py": f"{FORWARD} architectures::test_magnitudes_are_balanced",
+    "model.py": f"{FORWARD} {PIECES}",
+    "piecewise.py": f"piecewise {PIECES}",
+    "dictionaries/ramps.py": f"duality representation {PIECES}",
+    "dictionaries/steps.py": f"representation {FORWARD} {PIECES}",
     "dictionaries/capped.py": "pricing_capped pricing_degenerate representation",
     "dictionaries/folds.py": "pricing_reflections pricing_reflections4 pricing_degenerate",
     "dictionaries/reflections.py": "pricing_reflections pricing_degenerate",
@@ -65,17 +69,14 @@ TESTS = {
     "dictionaries/chains.py": "bounded_switches",
     "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
     "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
-    "dictionaries/enumeration.py": "pricing_degenerate pricing_reflections pricing_reflections4",
-    "dictionaries/selection.py": "selection pricing_capped pricing_reflections pricing_monotone pricing_symmetrized",
-    "kernels/hinges.py": "pricing_capped pricing_reflections pricing_symmetrized",
-    "kernels/sweeps.py": "pricing_capped optimality",
+    "dictionaries/enumeration.py": "pricing_degenerate pricing_reflections",
+    "dictionaries/selection.py": "selection pricing_reflections",
+    "kernels/hinges.py": "pricing_capped pricing_reflections",
+    "kernels/sweeps.py": "duality",
     "kernels/reflections.py": "pricing_reflections pricing_degenerate",
     "kernels/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "kernels/monotone.py": "pricing_monotone pricing_degenerate",
     "kernels/switches.py": "pricing_switches pricing_degenerate",
-    "network.py": "optimality classifier architectures",
-    "model.py": "optimality classifier architectures",
-    "piecewise.py": "piecewise optimality",
 }
 BITS = {"RShift", "LShift", "BitOr", "BitAnd", "BitXor"}
 
@@ -194,7 +195,7 @@ class Watch:
         if self.measured is not None:
             self.measured.switch_context(item.nodeid)
         if self.limits is not None:
-            signal.setitimer(signal.ITIMER_PROF, 10.0 * self.limits[item.nodeid] + 10.0)
+            signal.setitimer(signal.ITIMER_PROF, 5.0 * self.limits[item.nodeid] + 4.0)
         begun = time.process_time()
         done = yield
         self.seconds[item.nodeid] = time.process_time() - begun
@@ -299,11 +300,14 @@ class Baseline:
 
 def measure(name: str, interpreted: bool) -> dict:
     """Run a file of tests as it is: the seconds of each test, and the lines of the package that it reaches."""
-    texts = [Path(f"tests/test_{name}.py"), *sorted(Path("convexnn").rglob("*.py"))]
+    file, _, test = name.partition("::")
+    texts = [Path(f"tests/test_{file}.py"), *sorted(Path("convexnn").rglob("*.py"))]
     version = zlib.crc32(b"".join(path.read_bytes() for path in texts))
-    stored = Path("..") / f"{name}-{'interpreted' if interpreted else 'compiled'}-{version}.json"
+    stored = Path("..") / f"{name.replace('::', '-')}-{'interpreted' if interpreted else 'compiled'}-{version}.json"
     if not stored.exists():
-        done = forked(lambda: run_tests([f"tests/test_{name}.py"], None, interpreted))[1]
+        begun = time.perf_counter()
+        done = forked(lambda: run_tests([f"{texts[0]}::{test}" if test else str(texts[0])], None, interpreted))[1]
+        print(f"measured     {time.perf_counter() - begun:6.1f} s  {name}", flush=True)
         if not isinstance(done, dict) or done["code"] != 0:
             raise SystemExit(f"tests/test_{name}.py fails without a mutant: {done and done['failed']}")
         stored.write_text(json.dumps(done))
