@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexnn import ConvexNNRegressor, alpha_max
-from convexnn.solvers.active_set import solve_lasso
+from convexnn.solvers import active_set, orthogonal
 
+METHODS = pytest.mark.parametrize("solve_lasso", [active_set.solve_lasso, orthogonal.solve_lasso])
 EXAMPLES = settings.default.max_examples  # 20, many more in the nightly profile
 
 
@@ -49,9 +50,10 @@ def working_sets(draw):
     return columns[:, rng.permutation(columns.shape[1])], target, start
 
 
+@METHODS
 @settings(max_examples=10 * EXAMPLES)
 @given(problem=working_sets())
-def test_optimality_conditions(problem):
+def test_optimality_conditions(solve_lasso, problem):
     columns, target, start = problem
     z = solve_lasso(columns, columns.T @ columns, target, start)
     correlations = columns.T @ (target - columns @ z)
@@ -63,16 +65,18 @@ def test_optimality_conditions(problem):
     assert (np.abs(correlations - np.sign(z))[used] <= 1e-12 + rounding[used]).all()
 
 
+@METHODS
 @settings(max_examples=3 * EXAMPLES)
 @given(problem=working_sets())
-def test_value_is_that_of_an_interior_point_method(problem):
+def test_value_is_that_of_an_interior_point_method(solve_lasso, problem):
     columns, target, start = problem
     target = 5 * target / np.linalg.norm(target)  # what an interior-point method can solve
     z = solve_lasso(columns, columns.T @ columns, target, start)
     assert objective(columns, target, z) == pytest.approx(lasso_value(columns, target), rel=1e-6)
 
 
-def test_support_is_independent(rng):
+@METHODS
+def test_support_is_independent(solve_lasso, rng):
     """Twenty columns in three dimensions: an optimum of at most three, from any start."""
     columns = rng.normal(size=(3, 20))
     for start in (np.zeros(20), rng.normal(size=20)):
@@ -95,7 +99,8 @@ def test_large_cancelling_coefficients_do_not_run_away(seed):
     assert model.objective_ <= 0.5 * np.dot(w, (y - np.average(y, weights=w)) ** 2)
 
 
-def test_never_ends_worse_than_it_began(rng):
+@METHODS
+def test_never_ends_worse_than_it_began(solve_lasso, rng):
     columns = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 40)) + 1e-9 * rng.normal(size=(30, 40))
     columns *= 1e12
     target, start = rng.normal(size=30), np.zeros(40)
@@ -103,3 +108,16 @@ def test_never_ends_worse_than_it_began(rng):
         found = solve_lasso(columns, columns.T @ columns, target, start)
         assert objective(columns, target, found) <= objective(columns, target, start) * (1 + 1e-12)
         start = found * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("distance", [1e-9, 1e-11])
+def test_an_orthonormal_basis_tells_columns_apart_that_a_gram_matrix_does_not(distance, rng):
+    base, apart = rng.normal(size=(12, 5)), rng.normal(size=(12, 5))
+    columns = np.column_stack([base, base + distance * apart])
+    z = np.zeros(10)
+    z[[1, 6, 3, 8]] = np.array([-1.0, 1.0, 1.0, -1.0]) * 1e3 / distance**2  # a fit by two differences
+    target = columns @ z
+    found = orthogonal.solve_lasso(columns, columns.T @ columns, target, np.zeros(10))
+    assert objective(columns, target, found) <= objective(columns, target, z)
+    lost = active_set.solve_lasso(columns, columns.T @ columns, target, np.zeros(10))
+    assert objective(columns, target, lost) > 1.5 * objective(columns, target, found)

@@ -59,7 +59,11 @@ def solve_lasso(
     ndarray of shape (n_columns,)
         The optimal coefficients.
     """
-    active = ActiveSet(columns, gram, target, start, metric, positive)
+    return descend(ActiveSet(columns, gram, target, start, metric, positive))
+
+
+def descend(active: ActiveSet) -> Array:
+    """Let columns enter and leave until the objective, of the rows, does not fall any more; return the coefficients."""
     best, least = active.z.copy(), np.inf
     for _ in range(ROUNDS):
         # updates of the correlations drift: every round begins with those of the rows
@@ -133,7 +137,7 @@ class ActiveSet:
 
     def enter_all(self) -> int:
         """Let columns enter, the one of largest correlation first, until none exceeds 1; return how many did."""
-        hopeless, sizes = np.zeros(self.z.size, dtype=bool), np.sqrt(self.squares)
+        hopeless = np.zeros(self.z.size, dtype=bool)
         doubtful = np.maximum(2.0 * self.noise, DRIFT)
         for entries in range(ENTRIES * self.z.size):
             excess = np.where(self.positive, self.correlations, np.abs(self.correlations)) - 1.0 - self.noise
@@ -144,14 +148,18 @@ class ActiveSet:
                 return entries
             before = self.z.copy()
             hopeless[column] = not self._enter(column)
-            moved = np.flatnonzero(self.z != before)
-            steps = self.z[moved] - before[moved]
-            self.correlations -= steps @ self.gram[moved]
-            # no entry of the Gram matrix exceeds the product of its columns' sizes
-            self.noise += EPSILON * float(np.abs(steps) @ sizes[moved]) * sizes
+            self._follow(before)
             if (self.noise > doubtful).any():
                 return entries + 1  # the support may be off its optimum, from which alone a line leads down
         return ENTRIES * self.z.size
+
+    def _follow(self, before: Array) -> None:
+        """Update the correlations for what coefficients have changed since ``before``, and what may be wrong with them."""
+        moved, sizes = np.flatnonzero(self.z != before), np.sqrt(self.squares)
+        steps = self.z[moved] - before[moved]
+        self.correlations -= steps @ self.gram[moved]
+        # no entry of the Gram matrix exceeds the product of its columns' sizes
+        self.noise += EPSILON * float(np.abs(steps) @ sizes[moved]) * sizes
 
     def _enter(self, column: int) -> bool:
         """Move along the line of a column, past every coefficient that reaches zero, until its correlation is 1."""
@@ -195,6 +203,9 @@ class ActiveSet:
             self.factor[: self.size, : self.size] = factor
             self._order[: self.size] = places
             return
+        self._factorise_one_by_one(places)
+
+    def _factorise_one_by_one(self, places: NDArray[np.int64]) -> None:
         for column in places:
             _, row, rest = self._express(column)
             if rest > 0.0:
@@ -239,15 +250,23 @@ class ActiveSet:
         return float(ways[place]), place if ways[place] < np.inf else -1
 
     def _append(self, column: int, row: Array, rest: float) -> None:
-        self.factor[self.size, : self.size] = row
-        self.factor[self.size, self.size] = np.sqrt(rest)
+        self._grow(row, rest)
         self._order[self.size] = column
         self.size += 1
 
-    def _drop(self, place: int) -> None:
+    def _grow(self, row: Array, rest: float) -> None:
+        """Add to the factor what ``_express`` said of a column."""
+        self.factor[self.size, : self.size] = row
+        self.factor[self.size, self.size] = np.sqrt(rest)
+
+    def _shrink(self, place: int) -> None:
+        """Take a column of the support out of the factor."""
         from convexnn.kernels.cholesky import remove_row
 
         remove_row(self.factor, self.size, place)
+
+    def _drop(self, place: int) -> None:
+        self._shrink(place)
         self.z[self._order[place]] = 0.0
         self._order[place : self.size - 1] = self._order[place + 1 : self.size]
         self.size -= 1

@@ -3,8 +3,8 @@
 As for one input (solvers/spline.py), with the signs of all kinks fixed the penalty is linear in the values at the knots,
 and the fit one linear system: here of all inputs together (solvers/joint.py), because alternating between them crawls
 where inputs depend on each other. A sweep prices all points of all inputs with one dual point; each excursion adds a
-knot. Where that does not go down any more, as where there are as many knots as rows, pivots of the exact active-set
-method go on (solvers/exchange.py), or the reference solver where the columns themselves have room.
+knot. Where that does not go down any more, as where there are as many knots as rows, the reference solver goes on; or,
+where the columns themselves have no room, pivots of the exact active-set method (solvers/exchange.py).
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ Array = NDArray[np.float64]
 SHARES = (1.0, 0.25, None, 0.0)  # of the knots with a kink of the wrong sign, dropped at a time; None: pivots
 BATCH = 50
 ROUNDING = 64.0 * EPSILON
-ENTRIES = 10_000_000
+FEW, ENTRIES = 500_000, 10_000_000  # of columns that may be kept orthogonal, and that may be written out
 STEP = 3.0
-PIVOTS = 200
 ROUNDED = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
 
 
@@ -40,7 +39,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     basis = problem.free_basis()
     best = state = settle(assemble(problem, basis, _begin(problem, start)), SHARES[0])
     best_gap, best_lam = gap, lam = certify(problem, basis, state)
-    level, exact, last = 0, None, max_iter
+    level = 0
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
         if gap is best_gap or _better(gap, best_gap):
@@ -58,9 +57,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "" if reached <= tol else INTERRUPTED
             break
         share = SHARES[level]
-        if share is None and exact is None and _room(problem, best):
-            exact, last = _descend(problem, tol, max_iter), n_iter + PIVOTS
-        if (exact is not None and not exact.status) or n_iter > last:
+        if share is None and _entries(problem, best) <= ENTRIES:
             status = ROUNDED
             break
         if share is None:
@@ -70,30 +67,33 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             # where nothing is violated, what is left is the accuracy of the last solve
             state = settle(best if blocks is best.blocks else assemble(problem, basis, blocks), share)
         gap, lam = certify(problem, basis, state)
-    if status == ROUNDED and exact is None and _room(problem, best):
-        exact = _descend(problem, tol, max_iter)
-    if exact is not None and exact.gap.gap < best_gap.gap:
-        return replace(exact, n_iter=n_iter + exact.n_iter)
+    if status == ROUNDED and _entries(problem, best) <= ENTRIES:
+        exact = _descend(problem, tol, max_iter, orthogonal=_entries(problem, best) <= FEW)
+        if exact.gap.gap < best_gap.gap:
+            return replace(exact, n_iter=n_iter + exact.n_iter)
     return replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
 
 
-def _room(problem: Problem, state: State) -> bool:
-    """Return whether the columns of as many features as there are knots may be written out."""
-    return problem.data.y.size * sum(block.knots.size for block in state.blocks) <= ENTRIES
+def _entries(problem: Problem, state: State) -> int:
+    """Return how many numbers the columns of as many features as there are knots have."""
+    return problem.data.y.size * sum(block.knots.size for block in state.blocks)
 
 
-def _descend(problem: Problem, tol: float, max_iter: int) -> Solution:
+def _descend(problem: Problem, tol: float, max_iter: int, orthogonal: bool) -> Solution:
     """Solve by the reference solver along a path from the critical beta down.
 
-    It works on columns, which have twice the digits of normal equations, and from the solution at a beta a little above
-    the features change by few: at tiny beta it ends where a start from nothing, or from a wrong support, does not.
+    It works on columns, which have twice the digits of normal equations if they are few enough to be kept ``orthogonal``,
+    and from the solution at a beta a little above the features change by few: at tiny beta it ends where a start from
+    nothing, or from a wrong support, does not.
     """
     ratio, solution, spent = null_point(problem).ratio, None, 0
     steps = max(2, math.ceil(math.log(max(ratio, 1.0)) / math.log(STEP)) + 1)
     for factor in np.geomspace(max(ratio, 1.0), 1.0, steps)[1:]:
         nearer, budget = replace(problem, betas=factor * problem.betas), max(1, max_iter - spent)
         extra = coordinate_descent.EXTRA if factor == 1.0 else 0
-        solution = coordinate_descent.solve(nearer, tol=tol, max_iter=budget, start=solution, extra=extra)
+        solution = coordinate_descent.solve(
+            nearer, tol=tol, max_iter=budget, start=solution, extra=extra, orthogonal=orthogonal
+        )
         spent += solution.n_iter
     assert solution is not None
     return replace(solution, n_iter=spent)

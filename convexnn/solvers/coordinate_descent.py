@@ -23,10 +23,19 @@ EXTRA = 5
 
 
 def solve(
-    problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None, extra: int = EXTRA
+    problem: Problem,
+    *,
+    tol: float,
+    max_iter: int,
+    start: Solution | None = None,
+    extra: int = EXTRA,
+    orthogonal: bool = False,
 ) -> Solution:
-    """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and ``extra`` more."""
-    work = _warm_start(problem, start)
+    """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and ``extra`` more.
+
+    ``orthogonal`` asks for an orthonormal basis of the support instead of a Gram matrix: slower, with twice the digits.
+    """
+    work = _warm_start(problem, start, orthogonal)
     best_gap, best_lam = _certify(problem, work)
     best = work
     spent, seen = 0, work.z.size
@@ -61,11 +70,11 @@ def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
     return gap, lam
 
 
-def _warm_start(problem: Problem, start: Solution | None) -> WorkingSet:
+def _warm_start(problem: Problem, start: Solution | None, orthogonal: bool) -> WorkingSet:
     if start is None:
-        return working_set(problem, no_features(problem), np.empty(0))
+        return working_set(problem, no_features(problem), np.empty(0), orthogonal=orthogonal)
     z = np.concatenate([beta * z for beta, z in zip(problem.betas, start.coef, strict=True)])
-    return working_set(problem, start.features, z)
+    return working_set(problem, start.features, z, orthogonal=orthogonal)
 
 
 def make_solution(

@@ -10,7 +10,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Problem
-from convexnn.solvers.active_set import solve_lasso
+from convexnn.solvers import active_set, orthogonal
 
 Array = NDArray[np.float64]
 REFINEMENTS = 3
@@ -21,7 +21,7 @@ class Frame:
     """What columns are measured in: the roots of the weights, the free directions, the targets orthogonal to them.
 
     ``places`` says for each input where its features are evaluated, before they are gathered for the rows, and ``positive``
-    whether its coefficients may not be negative.
+    whether its coefficients may not be negative. ``orthogonal`` asks for an orthonormal basis of the support.
     """
 
     root: Array
@@ -29,16 +29,17 @@ class Frame:
     target: Array
     places: tuple[Array, ...]
     positive: tuple[bool, ...]
+    orthogonal: bool
 
 
-def make_frame(problem: Problem, places: tuple[Array, ...] | None = None) -> Frame:
+def make_frame(problem: Problem, places: tuple[Array, ...] | None = None, orthogonal: bool = False) -> Frame:
     """Return the frame of a problem, with features evaluated at the points of their dictionaries by default."""
     if places is None:
         places = tuple(dictionary.points for dictionary in problem.dictionaries)
     root, basis = np.sqrt(problem.data.w), problem.free_basis()
     target = root * problem.data.y
     positive = tuple(dictionary.positive for dictionary in problem.dictionaries)
-    return Frame(root, basis, target - basis @ (basis.T @ target), places, positive)
+    return Frame(root, basis, target - basis @ (basis.T @ target), places, positive, orthogonal)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class WorkingSet:
     def solved(self) -> WorkingSet:
         """Return it with the optimal z, and without most of its idle columns if these are many."""
         positive = np.repeat(self.frame.positive, [len(rows) for rows in self.features])
+        solve_lasso = orthogonal.solve_lasso if self.frame.orthogonal else active_set.solve_lasso
         z = solve_lasso(self.columns, self.gram, self.frame.target, self.z, positive=positive)
         work = replace(self, z=z)
         return work.keep(z != 0.0) if np.count_nonzero(z) * 4 + 200 < z.size else work
@@ -81,6 +83,10 @@ class WorkingSet:
         if not active.size:
             return residual, lam, 0.0
         try:
+            if self.frame.orthogonal:
+                lam = orthogonal.dual_point(residual, columns, np.sign(z))
+                lam = lam - basis @ (basis.T @ lam)
+                return residual, lam, float(np.dot(columns.T @ lam, z))
             factor = cho_factor(self.gram[np.ix_(active, active)])
             for _ in range(REFINEMENTS):
                 lam = lam - basis @ (basis.T @ lam)
@@ -128,12 +134,13 @@ def working_set(
     *,
     old: WorkingSet | None = None,
     places: tuple[Array, ...] | None = None,
+    orthogonal: bool = False,
 ) -> WorkingSet:
     """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over.
 
     Features are evaluated at ``places``, by default at the points of their dictionaries.
     """
-    frame = make_frame(problem, places) if old is None else old.frame
+    frame = make_frame(problem, places, orthogonal) if old is None else old.frame
     sizes = [0] * len(features) if old is None else [len(rows) for rows in old.features]
     kept = np.concatenate([np.arange(len(rows)) < size for rows, size in zip(features, sizes, strict=True)])
     added = evaluate_columns(problem, frame, tuple(rows[size:] for rows, size in zip(features, sizes, strict=True)))
