@@ -53,6 +53,22 @@ class Axis:
         """Read a quantity given at the points (along axis 0) out for each row."""
         return at_points if self.inverse is None else at_points[self.inverse]
 
+    def place(self, places: Array) -> Array:
+        """Map places in the units of ``points`` back: to the point that is there, else to the first double not below.
+
+        The same inputs are then on either side of a place and of what it is mapped to, however few doubles there are.
+        """
+        after = np.searchsorted(self.points, places)
+        last = self.points.size - 1
+        below = np.where(after > 0, self.origin[np.maximum(after - 1, 0)], -np.inf)
+        above = np.where(after <= last, self.origin[np.minimum(after, last)], np.inf)
+        moves = places * self.scale
+        x = self.center + moves
+        # x - center is exact between the points, and beyond them unless the centre is small
+        x = np.where(x - self.center < moves, np.nextafter(x, np.inf), x)
+        known = (after <= last) & (self.points[np.minimum(after, last)] == places)
+        return np.where(known, above, np.clip(x, below, above))
+
 
 @dataclass(frozen=True)
 class CanonicalData:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convexnn.architecture import Architecture
 from convexnn.canonical import Axis
-from convexnn.dictionaries.base import Rows
+from convexnn.dictionaries.base import Dictionary, Rows
 from convexnn.duality import Problem
 from convexnn.network import Network, rebuild
 from convexnn.piecewise import PiecewiseLinear, superpose
@@ -68,11 +68,11 @@ class FeatureList(Sequence):
         index = range(len(self))[index]
         j = int(np.searchsorted(self._starts, index, side="right")) - 1
         row = self._rows[j][index - self._starts[j]][None]
-        dictionary, origin = self._dictionaries[j], self._axes[j].origin
-        breakpoints = dictionary.pieces(row, origin).breakpoints[0]
+        dictionary, axis = self._dictionaries[j], self._axes[j]
+        breakpoints = breakpoints_of(dictionary, row, axis)[0]
         # a feature may say one breakpoint twice, where two of its biases fall together
         kept = np.concatenate(([True], np.diff(breakpoints) > 0.0))
-        made = [(kind, origin[list(places)]) for kind, places in dictionary.origins(row)[0]]
+        made = [(kind, axis.origin[list(places)]) for kind, places in dictionary.origins(row)[0]]
         made = [one for one, keep in zip(made, kept, strict=True) if keep]
         signs = np.concatenate([np.sign(weights).ravel() for weights in dictionary.units(row).weights])
         return Feature(
@@ -89,6 +89,13 @@ class FeatureList(Sequence):
 
     def __repr__(self) -> str:
         return f"<{len(self)} features of kind {self._dictionaries[0].kind!r}>"
+
+
+def breakpoints_of(dictionary: Dictionary, features: Rows, axis: Axis) -> Array:
+    """Return the breakpoints of features, in the units of the input."""
+    if dictionary.homogeneous:
+        return axis.place(dictionary.pieces(features).breakpoints)
+    return dictionary.pieces(features, axis.origin).breakpoints
 
 
 def _phrase(kind: str, points: Array) -> str:
@@ -175,6 +182,13 @@ class SolvedModel(Model):
         data, solution = self._problem.data, self._solution
         if solution.splines is not None:
             return [_from_spline(f, axis, data.y_scale) for f, axis in zip(solution.splines, data.axes, strict=True)]
+        if self._spec.homogeneous:
+            inputs = zip(data.axes, self._problem.units, solution.features, solution.coef, solution.skip, strict=True)
+            return [
+                _in_units(superpose(dictionary.pieces(features), z, slope, 0.0), axis, data.y_scale)
+                for axis, dictionary, features, z, slope in inputs
+            ]
+        # steps tell inputs apart that centring makes equal
         inputs = zip(data.axes, self._problem.units, solution.features, self._coef, self._slopes, strict=True)
         pieces = [
             superpose(dictionary.pieces(features, axis.origin), z, slope, axis.center)
@@ -189,12 +203,17 @@ class SolvedModel(Model):
         """The network."""
         data, solution, spec = self._problem.data, self._solution, self._spec
         inputs = zip(data.axes, self._problem.units, solution.features, strict=True)
-        units = tuple(dictionary.units(features, axis.origin) for axis, dictionary, features in inputs)
+        units = tuple(
+            dictionary.units(features, axis.points * axis.scale if spec.homogeneous else axis.origin)
+            for axis, dictionary, features in inputs
+        )
         joined, outer, owners = rebuild(units, tuple(self._coef), spec.activation)
-        centers = np.array([axis.center for axis in data.axes])
-        intercept = data.y_center + data.y_scale * solution.intercept - float(np.dot(self._slopes, centers))
+        intercept = data.y_center + data.y_scale * solution.intercept
         skip = self._slopes if spec.skip_connection else None
-        return Network(spec.activation, spec.negative_slope, len(data.axes), owners, joined, outer, intercept, skip)
+        centers = np.array([axis.center for axis in data.axes])
+        return Network(
+            spec.activation, spec.negative_slope, len(data.axes), owners, joined, outer, intercept, skip, centers
+        )
 
 
 def build_model(problem: Problem, solution: Solution, spec: Architecture) -> Model:
@@ -209,3 +228,19 @@ def _from_spline(spline: Spline, axis: Axis, y_scale: float) -> PiecewiseLinear:
     pieces = np.concatenate(([True], slopes[1:] != slopes[:-1]))
     anchors, values = np.concatenate((knots[:1], knots)), np.concatenate((values[:1], values))
     return PiecewiseLinear(knots[pieces[1:]], anchors[pieces], values[pieces], slopes[pieces])
+
+
+def _in_units(f: PiecewiseLinear, axis: Axis, y_scale: float) -> PiecewiseLinear:
+    """Map a continuous function of canonical places to the units of the data, the same at every double.
+
+    A breakpoint that is no double, such as a midpoint, moves up to the next one, and the values there are those of the
+    pieces, so that neither an offset of the inputs nor the move changes a prediction.
+    """
+    anchors = axis.place(f.anchors)
+    moved = (anchors - axis.center) / axis.scale - f.anchors
+    values, slopes = (f.values + f.slopes * moved) * y_scale, f.slopes * (y_scale / axis.scale)
+    breakpoints = anchors[1:]
+    # between breakpoints that fall together there is no double
+    kept = np.concatenate((breakpoints[1:] > breakpoints[:-1], [True])) if breakpoints.size else np.empty(0, bool)
+    pieces = np.concatenate(([True], kept))
+    return PiecewiseLinear(breakpoints[kept], anchors[pieces], values[pieces], slopes[pieces])

@@ -161,7 +161,7 @@ class SolutionPath:
     @property
     def intercepts(self) -> Array:
         """The biases of the output."""
-        return np.array([model.network.intercept for model in self.models])
+        return np.array([model.network.constant for model in self.models])
 
     @property
     def skip_coefs(self) -> Array:

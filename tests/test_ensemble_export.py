@@ -170,7 +170,7 @@ def altered(text, path, value):
         (["parts"], [], "its 0 parts"),
         (["parts"], lambda parts: parts[:2], "2 networks do not fit 3 classes"),
         (["parts", 0], 3, r"parts\[0\]: it has no"),
-        (["parts", 1, "version"], 3, r"parts\[1\]: its version is 3"),
+        (["parts", 1, "version"], 4, r"parts\[1\]: its version is 4"),
         (["parts", 1, "offset"], "1", r"parts\[1\]: offset must hold numbers"),
         (["parts", 2, "pieces", 0, "slopes"], KeyError, r"parts\[2\]: 'slopes' is missing"),
         (["parts", 1, "estimator"], "ConvexNNRegressor", "holds a fitted ConvexNNRegressor, expected LogOdds"),

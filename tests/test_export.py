@@ -195,7 +195,7 @@ def alter(content, path, value):
         (["format"], "other", "format"),
         (["format"], KeyError, "format"),
         (["version"], 1, "version is 1"),
-        (["version"], 3, "version is 3"),
+        (["version"], 4, "version is 4"),
         (["version"], 2.0, "version is 2.0"),
         (["version"], True, "version is True"),
         (["version"], KeyError, "version is None"),

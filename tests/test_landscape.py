@@ -53,6 +53,22 @@ def test_all_that_is_returned_is_optimal(name, skip, seed):
     assert np.count_nonzero(networks[0].coef_) <= landscape.max_units <= len(y)
 
 
+@pytest.mark.parametrize(("offset", "spacing"), [(1e6, 1e-6), (1.5e9, 1.0), (1.5e9, 1e-3)])
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_offset_inputs(name, skip, offset, spacing):
+    """A midpoint, a reflection or a bias of inputs at an offset is often no double; that may cost no accuracy."""
+    X, y = _data(1)
+    X = offset + spacing * X
+    model = _fit(OPTIONS[name], X, y, skip_connection=skip)
+    landscape = optimal_set(model)
+    ends = landscape.extremes(0)
+    networks = [model, landscape.sparsest(n_tries=2), ends.least_network, ends.greatest_network]
+    networks += [] if landscape.unique else landscape.sample(2, random_state=0)
+    for other in networks:
+        _assert_optimal(model, other, X)
+
+
 @pytest.mark.parametrize("name", ["relu", "abs", "leaky_relu", "relu3", "abs3", "leaky3", "sign3-parallel2", "abs4"])
 @pytest.mark.parametrize("seed", range(3))
 def test_extremes_are_those_of_the_explicit_programme(name, seed):

@@ -58,7 +58,7 @@ def test_networks_compute_the_predictions(parameters):
         if "loss" not in parameters:
             value = network.objective(X, y, path.alphas[place])
             assert value == pytest.approx(path.objectives[place], rel=1e-8)
-        assert network.n_neurons == path.n_neurons[place] and network.intercept == path.intercepts[place]
+        assert network.n_neurons == path.n_neurons[place] and network.intercepts[-1] == path.intercepts[place]
         assert len(path.features[place]) == path.coefs[place].size
     assert path.skip_coefs.shape == (3, 1) and (path.n_iters >= 1).all()
 

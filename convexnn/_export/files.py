@@ -26,7 +26,7 @@ from convexnn.piecewise import PiecewiseLinear
 Array = NDArray[np.float64]
 FORMAT = "convexnn-model"
 # a release whose files differ from those of the one before raises VERSION, and goes on reading from OLDEST
-OLDEST, VERSION = 2, 2
+OLDEST, VERSION = 2, 3  # 2 has no centers: its networks read X itself
 PIECE_FIELDS = ("breakpoints", "anchors", "values", "slopes")
 ACTIVATIONS = ("relu", "leaky_relu", "abs", "sign", "threshold")
 # the fitted attributes that are single values; the others follow from network, pieces and features
@@ -141,6 +141,7 @@ def _fit_content(estimator: Any) -> dict[str, Any]:
             "outer": _numbers(network.outer),
             "intercept": float(network.intercept),
             "skip_coef": None if network.skip_coef is None else _numbers(network.skip_coef),
+            "centers": None if network.centers is None else _numbers(network.centers),
         },
         "coef": _numbers(model.coef),
         "features": [[f.kind, f.input, f.breakpoints, f.signs, f.origins, f.sources] for f in model.features],
@@ -242,7 +243,7 @@ def _parse_fit(content: dict[str, Any]) -> Content:
     if not pieces:
         raise ValueError("it has no inputs")
     names = _parse_names(content["feature_names"], len(pieces))
-    network = _parse_network(content["network"], len(pieces))
+    network = _parse_network(content["network"], len(pieces), content["version"])
     coef = read_numbers(content["coef"], "coef", network.outer.size)
     rows = _list(content["features"], "features")
     if len(rows) != coef.size:
@@ -280,7 +281,7 @@ def _parse_piece(piece: Any, where: str) -> PiecewiseLinear:
     return PiecewiseLinear(breakpoints, *rest)
 
 
-def _parse_network(network: Any, n_inputs: int) -> Network:
+def _parse_network(network: Any, n_inputs: int, version: int) -> Network:
     """Return the network, its blocks of fitting shapes."""
     activation = _object(network, "network")["activation"]
     if activation not in ACTIVATIONS:
@@ -299,7 +300,7 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
         biases.append(read_block(vector, f"biases[{layer}]", (outer.size, width)))
     if width != 1:
         raise ValueError(f"the last layer of a unit must have one neuron, got {width}")
-    skip = network["skip_coef"]
+    skip, centers = network["skip_coef"], network["centers"] if version >= 3 else None
     return Network(
         activation,
         _number(network["negative_slope"], "negative_slope"),
@@ -309,6 +310,7 @@ def _parse_network(network: Any, n_inputs: int) -> Network:
         outer,
         _number(network["intercept"], "intercept"),
         None if skip is None else read_numbers(skip, "skip_coef", n_inputs),
+        None if centers is None else read_numbers(centers, "centers", n_inputs),
     )
 
 

@@ -61,6 +61,11 @@ def _with_skip(coefs: list[Array], intercepts: list[Array], skip: Array) -> tupl
     return [first, *middle, last], [*padded, intercepts[-1]]
 
 
+def _centers(network: Network) -> Array:
+    """Return what is subtracted from the inputs."""
+    return np.zeros(network.n_features_in) if network.centers is None else network.centers
+
+
 def to_torch(network: Network, dtype: Any = None) -> Any:
     """Return a torch module with the same weights, which maps (n, n_features_in) to (n,)."""
     try:
@@ -84,6 +89,7 @@ def to_torch(network: Network, dtype: Any = None) -> Any:
             self.outer = parameter(network.outer)
             self.intercept = parameter(network.intercept)
             self.skip_coef = None if network.skip_coef is None else parameter(network.skip_coef)
+            self.register_buffer("centers", torch.as_tensor(_centers(network).copy(), dtype=dtype))
 
         def activate(self, u: Any) -> Any:
             if network.activation in STEPS:
@@ -93,11 +99,12 @@ def to_torch(network: Network, dtype: Any = None) -> Any:
             return torch.nn.functional.leaky_relu(u, negative_slope=slope)
 
         def forward(self, X: Any) -> Any:
-            hidden = X[:, self.inputs, None]
+            centered = X - self.centers
+            hidden = (X if network.activation in STEPS else centered)[:, self.inputs, None]
             for weights, biases in zip(self.weights, self.biases, strict=True):
                 hidden = self.activate(torch.einsum("nki,kio->nko", hidden, weights) + biases)
             out = hidden[:, :, 0] @ self.outer + self.intercept
-            return out if self.skip_coef is None else out + X @ self.skip_coef
+            return out if self.skip_coef is None else out + centered @ self.skip_coef
 
     return ParallelNetwork().eval()
 
@@ -125,7 +132,9 @@ def to_onnx(network: Network, path: str | os.PathLike[str], dtype: str, metadata
         return name
 
     # (n, k) -> (n, k, 1, 1): one row vector of inputs a unit, multiplied by that unit's own matrix
-    hidden = node("Gather", "X", constant("inputs", network.inputs), axis=1)
+    centered = node("Sub", "X", constant("centers", _centers(network)))
+    read = "X" if network.activation in STEPS else centered
+    hidden = node("Gather", read, constant("inputs", network.inputs), axis=1)
     hidden = node("Unsqueeze", hidden, constant("two_axes", np.array([2, 3])))
     for layer, (weights, biases) in enumerate(zip(network.units.weights, network.units.biases, strict=True)):
         hidden = node("MatMul", hidden, constant(f"weights{layer}", weights))
@@ -134,7 +143,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str], dtype: str, metadata
     hidden = node("Squeeze", hidden, "two_axes")
     out = node("MatMul", hidden, constant("outer", network.outer))
     if network.skip_coef is not None:
-        out = node("Add", out, node("MatMul", "X", constant("skip_coef", network.skip_coef)))
+        out = node("Add", out, node("MatMul", centered, constant("skip_coef", network.skip_coef)))
     nodes.append(helper.make_node("Add", [out, constant("intercept", np.float64(network.intercept))], ["y"]))
     graph = helper.make_graph(
         nodes,

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from convexnn.certificate import certified_point
 from convexnn.dictionaries.base import Rows
-from convexnn.model import Model
+from convexnn.model import Model, breakpoints_of
 from convexnn.plotting._style import CYCLE, finish, input_names, palette, panels
 from convexnn.training import Training
 
@@ -188,7 +188,7 @@ def correlation_curves(
     unit = beta / bound if bound else 1.0  # from canonical units
 
     def curve(label: str, rows: Rows, correlations: Array, connected: bool) -> CorrelationCurve:
-        biases = dictionary.pieces(rows, axis.origin).breakpoints[:, 0]
+        biases = breakpoints_of(dictionary, rows, axis)[:, 0]
         order = np.argsort(biases, kind="stable")
         once = connected and bool((np.diff(biases[order]) > 0).all())
         return CorrelationCurve(biases[order], unit * correlations[order], label, once)

@@ -216,8 +216,9 @@ def _curve(network: Network, k: int, feature: Any, coef: float, low: float, high
     """Return the part of the network that is unit k."""
     x = vertices(low, high, np.array(feature.breakpoints))
     units = Units(tuple(w[[k]] for w in network.units.weights), tuple(b[[k]] for b in network.units.biases))
+    centers = None if network.centers is None else network.centers[[feature.input]]
     unit = replace(network, inputs=np.zeros(1, dtype=np.int64), units=units, outer=network.outer[[k]], n_features_in=1,
-                   intercept=0.0, skip_coef=None)  # fmt: skip
+                   intercept=0.0, skip_coef=None, centers=centers)  # fmt: skip
     return FeatureCurve(x, unit(x[:, None]), f"{coef:.3g} times {feature.kind}")
 
 
