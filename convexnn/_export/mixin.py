@@ -136,8 +136,9 @@ class ExportMixin(NetworkMixin):
         Returns
         -------
         sklearn.neural_network.MLPRegressor
-            With the weights of :meth:`get_network_weights`, and their accuracy; a skip connection becomes two more chains of neurons for each
-            input. From depth 3 on its matrices are dense: their size grows with the square of the number of units.
+            With the weights of :meth:`get_network_weights`, and their accuracy; a skip connection becomes two more chains
+            of neurons for each input. From depth 3 on its matrices are dense: their size grows with the square of the number
+            of units.
 
         Raises
         ------
