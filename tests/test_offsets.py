@@ -1,4 +1,4 @@
-"""Inputs far from zero: a fit is that of the inputs near zero, moved, in every form in which it can be read."""
+"""Inputs far from zero: a fit is that of the inputs nearer to it, moved, in every form in which it can be read."""
 
 from fractions import Fraction
 
@@ -23,14 +23,16 @@ offsets = pytest.mark.parametrize(("offset", "spacing"), OFFSETS)
 def fits(options, offset, spacing):
     """Return the fit of inputs near zero, that of the same inputs moved, and inputs near zero to compare at."""
     rng = np.random.default_rng(2)
-    x = np.sort(rng.choice(np.arange(-40.0, 41.0), size=12, replace=False))[:, None] * spacing
+    # a few ranges away from zero, so that both are centred, to the same numbers
+    x = np.sort(rng.choice(np.arange(216.0, 297.0), size=12, replace=False))[:, None] * spacing
     y = np.sin(0.2 * x[:, 0] / spacing) + 0.3 * rng.normal(size=12)
     near = ConvexNNRegressor(**options).fit(x, y)
     near.set_params(alpha=0.03 * near.alpha_max_).fit(x, y)
     far = ConvexNNRegressor(**options, alpha=near.alpha).fit(offset + x, y)
     # every multiple of the spacing of doubles there, and beyond the data
     grain = max(np.spacing(abs(offset) * 2), spacing / 64)
-    return near, far, np.concatenate([x, rng.integers(-60 * spacing / grain, 60 * spacing / grain, (300, 1)) * grain])
+    low, high = (edge * spacing / grain for edge in (196, 316))
+    return near, far, np.concatenate([x, rng.integers(low, high, (300, 1)) * grain])
 
 
 @offsets

@@ -118,7 +118,7 @@ def test_what_a_later_release_adds_is_not_guessed_in_its_own_files(later, versio
     with pytest.raises(ValueError, match=f"the parameters of the file and of {estimator.__name__} differ in added"):
         estimator.from_json(json.dumps(content))
     for old in json.loads((RELEASES / version / f"{name}.json").read_text("utf-8")), content:
-        old |= {"version": NEXT - 1, "parameters": old["parameters"] | {"added": "as now"}}
+        old |= {"version": min(old["version"], NEXT - 1), "parameters": old["parameters"] | {"added": "as now"}}
         with pytest.raises(ValueError, match="differ in added"):
             estimator.from_json(json.dumps(old))
 
