@@ -2,6 +2,7 @@
 
     python benchmarks/mutants.py                               # the samples of docs/mutation.md
     python benchmarks/mutants.py convexnn/duality.py --most 0  # all mutants of one file
+    python benchmarks/mutants.py convexnn/duality.py --line "theta = "
 
 cosmic-ray makes the mutants of a file, of which a random sample with a fixed seed is run, each in a fork of a process that
 has imported everything but the package, with the tests that reach the changed line, quick ones first, until one fails.
@@ -137,11 +138,16 @@ def _idle(family: str, before: str, after: str) -> bool:
     return family == "core/ReplaceComparisonOperator" and (before.startswith("Is") != after.startswith("Is"))
 
 
-def sample(file: str, source: str, most: int) -> Iterator[tuple[Mutation, str]]:
-    """Yield at most that many different mutants in random order, the same each time, with their code; 0 for all."""
-    found, seen = mutations(source), {source}
+def sample(file: str, source: str, most: int, part: str) -> Iterator[tuple[Mutation, str]]:
+    """Yield at most that many different mutants in random order, the same each time, with their code; 0 for all.
+
+    With a part of a line: all those of such lines.
+    """
+    found, seen, lines = mutations(source), {source}, source.splitlines()
     random.Random(file).shuffle(found)
     for name, occurrence, line in found:
+        if part not in lines[line - 1]:
+            continue
         code = MutationVisitor.mutate_code(source, get_operator(name)(), occurrence)
         if code is None or code in seen:
             continue
@@ -150,7 +156,7 @@ def sample(file: str, source: str, most: int) -> Iterator[tuple[Mutation, str]]:
         first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)) - 1)
         after = new[first].strip() if len(old) == len(new) else "(removed)"
         yield Mutation(file, name.removeprefix("core/"), occurrence, first + 1, old[first].strip(), after), code
-        if len(seen) == most + 1:
+        if not part and len(seen) == most + 1:
             return
 
 
@@ -386,17 +392,17 @@ def enter_copy(folder: Path) -> None:
     warm()
 
 
-def run_file(file: str, most: int, at_most: float, known: dict[tuple[str, int], dict], again: bool) -> Iterator[dict]:
-    """Yield the results of the mutants of a file, those known first looked up."""
+def run_file(file: str, options: argparse.Namespace, known: dict[tuple[str, int], dict]) -> Iterator[dict]:
+    """Yield the results of mutants of a file, known ones or new."""
     path, tests = Path("convexnn") / file, None
     source = path.read_text()
-    for mutation, code in sample(file, source, most):
+    for mutation, code in sample(file, source, options.most, options.line):
         old = known.get((mutation.operator, mutation.occurrence), {"before": None})
-        if old["before"] == mutation.before and not (again and old["status"] != "killed"):
+        if old["before"] == mutation.before and not (options.again and old["status"] != "killed"):
             yield old
             continue
         tests = tests or baseline(file)
-        outcome = run_mutant(tests, path, source, code, mutation.line, at_most)
+        outcome = run_mutant(tests, path, source, code, mutation.line, options.seconds)
         said = f"{outcome.status:12} {outcome.seconds:6.1f} s  {file}:{mutation.line} {key(mutation)} {outcome.by}"
         print(said, flush=True)
         yield {**asdict(mutation), **asdict(outcome)}
@@ -408,6 +414,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", default=list(TESTS), help="files of the package")
     parser.add_argument("--most", type=int, default=25, help="mutants of a file; 0: all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of tests for one mutant")
+    parser.add_argument("--line", default="", help="only mutants of lines that contain this, all of them")
     parser.add_argument("--folder", type=Path, help="a folder to keep: what is done there is not done again")
     parser.add_argument("--again", action="store_true", help="but run those that were not killed again")
     options = parser.parse_args()
@@ -422,7 +429,7 @@ def main() -> int:
         for file in (name.removeprefix("convexnn/") for name in options.files):
             totals[file] = len(mutations((Path("convexnn") / file).read_text()))
             old = {(r["operator"], r["occurrence"]): r for r in known if r["file"] == file}
-            for result in run_file(file, options.most, options.seconds, old, options.again):
+            for result in run_file(file, options, old):
                 results.append(result)
                 with stored.open("a") as out:
                     out.write(json.dumps(result) + "\n")
