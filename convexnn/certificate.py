@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def delivered_gap(training: Training, model: Model) -> Gap:
     loss = data.loss.value(_predictions(data, model), data.y)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     primal = float(np.dot(data.w, loss)) + beta * float(np.abs(model.coef).sum()) / data.objective_scale
-    return gap._replace(primal=primal, gap=max(primal - gap.dual, gap.gap))
+    return replace(gap, primal=primal, gap=max(primal - gap.dual, gap.gap))
 
 
 def _predictions(data: CanonicalData, model: Model) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,8 @@ class Problem:
         return np.column_stack((constant, lines))
 
 
-class Violations(NamedTuple):
+@dataclass  # not frozen, as every round makes some; nor a tuple, which could not be read from a release's pickles
+class Violations:
     """Features whose correlation exceeds their beta: for each input its rows and signed correlations over beta."""
 
     maximum: float
@@ -92,7 +93,8 @@ class Violations(NamedTuple):
     ratios: tuple[Array, ...]
 
 
-class Gap(NamedTuple):
+@dataclass
+class Gap:
     """A primal value, the dual value that certifies it, and where the dual constraint is tightest (max_ratio <= 1)."""
 
     primal: float

@@ -65,7 +65,7 @@ def polish(
         if found.status == INTERRUPTED:
             break
         gain = solution.gap.primal - found.gap.primal
-        idle = 0 if gain > 0.0 and relative_gap(trial, found.gap._replace(gap=gain)) > tol else idle + 1
+        idle = 0 if gain > 0.0 and relative_gap(trial, replace(found.gap, gap=gain)) > tol else idle + 1
         if gain >= 0.0 and relative_gap(trial, found.gap) <= max(tol, relative_gap(problem, solution.gap)):
             problem, solution = trial, replace(found, n_iter=solution.n_iter + found.n_iter)
     return problem, solution
