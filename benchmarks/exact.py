@@ -3,8 +3,9 @@
 What is certified are the numbers that a fit delivers, each taken as the rational number that it is: its predictions; its
 exact function, of which predictions have to be the rounded values; or the function of its network. A bound from below
 comes from any dual point that is exactly orthogonal to the free directions; the best of some counts, and where they come
-from does not matter: what the optimality conditions say at the knots of a spline, and residuals (or targets) corrected so
-that the active features have exactly the correlation beta, by a solve with far more digits than doubles could lose.
+from does not matter: what the optimality conditions say at the knots of a spline or on the levels of steps, and residuals
+(or targets) corrected so that the active features have exactly the correlation beta, by a solve with far more digits than
+doubles could lose.
 """
 
 from __future__ import annotations
@@ -123,14 +124,36 @@ def primals(model, network: str, rows: NDArray[np.float64], X: Exact) -> Iterato
         yield "network", f + np.dot(X, exact(model.skip_coef_)) if network.endswith("_skip") else f
 
 
+def steps_point(model, network: str, x: Exact, w: Exact, lam: Exact, beta: Fraction) -> Exact:
+    """Return weighted residuals at sorted x moved level by level, so that their sums from a step on are what a step wants.
+
+    With a skip connection their moment is made to vanish inside the levels.
+    """
+    starts = model._training.solution.features[0][:, 0] + 1
+    order = np.argsort(starts)
+    sides = beta * exact(np.sign(model.coef_[order])) / (1 if network.startswith("threshold") else 2)
+    tails, starts = np.concatenate((exact([0]), sides, exact([0]))), np.concatenate(([0], starts[order]))
+    sizes, weight = np.diff(starts, append=len(x)), np.add.reduceat(w, starts)
+    off = tails[:-1] - tails[1:] - np.add.reduceat(lam, starts)
+    lam = lam + w * np.repeat(on_grid(off / weight), sizes)
+    if network.endswith("_skip"):
+        inside = x - np.repeat(on_grid(np.add.reduceat(w * x, starts) / weight), sizes)
+        curvature = np.dot(w * inside, inside)
+        if curvature:
+            lam = lam - w * inside * on_grid([np.dot(lam, x) / curvature])
+    return lam
+
+
 def duals(model, network: str, X: Exact, pull: Exact, y: Exact, w: Exact, beta: Fraction, free: Exact) -> Iterator[Exact]:
     """Yield dual points; ``pull`` are the weighted residuals."""
     training = model._training
     state = getattr(getattr(training.solution, "carry", None), "state", None)
+    order, lam = np.argsort(X[:, 0]), np.empty_like(pull)
+    if X.shape[1] == 1 and model.coef_.size and network.startswith(("threshold", "sign")):
+        lam[order] = steps_point(model, network, X[order, 0], w[order], pull[order], beta)
+        yield lam
     if X.shape[1] == 1 and state is not None:
         forces, tied = spline_forces(state, training.problem.dictionaries[0].spline_norm, beta)
-        order = np.argsort(X[:, 0])
-        lam = np.empty_like(pull)
         lam[order] = dual_point(X[order, 0], w[order], (pull / w)[order], [int(k) for k in state.knots], forces, tied)
         yield lam
     if len(y) <= ROWS and model.coef_.size <= FEATURES:
