@@ -201,6 +201,7 @@ X, Y = [[1.0], [2.0]], [1.0, 2.0]
         ([(X, Y), ([[1.0, 2.0]], [1.0])], {}, ValueError, "chunk 1 of source: it has 2 inputs, those before have 1"),
         ((np.array(X), np.array(Y)), {}, TypeError, r"chunk 0 of source: a chunk must be \(X, y\).*got ndarray"),
         ([(X, Y)], {"grid": 0.0}, ValueError, "'grid' parameter of compress"),
+        ([(np.column_stack([X, X]), Y)], {"grid": [0.1, -0.1]}, ValueError, "grid must be a width, .* not negative"),
         ([(X, Y)], {"grid": [0.1, 0.1]}, ValueError, "grid must be a width, or one for each of 1 inputs"),
         ([([[1e300]], [1.0])], {"grid": 1e-300}, ValueError, "grid is too fine"),
         ([(X, Y)], {"y": "price"}, ValueError, "x, y and sample_weight name columns of a Parquet file or Dask DataFrame"),

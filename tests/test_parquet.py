@@ -76,6 +76,12 @@ def test_bad_columns(columns, tmp_path):
         compress(tmp_path / "none.parquet", x="price", y="next")
 
 
+def test_without_pyarrow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match="Reading Parquet files needs pyarrow"):
+        compress(tmp_path / "data.parquet", x="x", y="y")
+
+
 def test_a_file_is_not_held_in_memory(tmp_path):
     """Four million rows in groups of a hundred thousand, of which a process of its own may hold a part only."""
     rng = np.random.default_rng(0)

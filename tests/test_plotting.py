@@ -145,15 +145,13 @@ def test_arcs_of_reflections(folded):
 
 
 def test_arcs_of_generalised_reflections():
-    # a breakpoint at 1 + 3 - 0 is the image of 0 across the middle of 1 and 3
-    x = np.array([0.0, 1.0, 3.0, 8.0])
-    y = np.maximum(np.maximum(x - 1.0, 0.0) - np.maximum(3.0 - x, 0.0), 0.0)
-    model = ConvexNNRegressor(3, architecture="symmetrized", alpha=1e-4).fit(x[:, None], y)
-    display = FeatureDisplay.from_estimator(model)
-    images = {place for feature in model.features_ for place in feature.breakpoints} - set(x)
-    assert images == {arc.image for arc in display.reflections}
-    for arc in display.reflections:
-        assert arc.image == pytest.approx(2.0 * arc.mirror - arc.source)
+    # the reference solver finds a unit with a breakpoint at 8 + 13 - 14, the image of 14 across the middle of 8 and 13
+    X = np.array([[2.0], [7.0], [8.0], [10.0], [13.0], [14.0]])
+    y = [1.7, 0.5, -2.1, -1.1, -0.6, 0.3]
+    model = ConvexNNRegressor(3, architecture="symmetrized", alpha=0.01, solver="coordinate_descent").fit(X, y)
+    arcs = {(arc.source, arc.mirror, arc.image) for arc in FeatureDisplay.from_estimator(model).reflections}
+    assert (14.0, 10.5, 7.0) in arcs
+    assert all(image == 2.0 * mirror - source for source, mirror, image in arcs)
 
 
 @networks
