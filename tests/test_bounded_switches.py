@@ -9,7 +9,7 @@ from deep_reference import Row, best_objective, dictionary, smallest_norm, small
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.optimize import linprog
+from scipy.optimize import OptimizeResult, linprog
 
 from convexnn import ConvexNNRegressor
 from convexnn.dictionaries.chains import layers, split
@@ -219,6 +219,18 @@ def test_units_are_as_many_as_steps_and_switch_no_more_than_allowed(rng):
     assert model.solver_ == "stretches"
     assert max(len(feature.breakpoints) for feature in model.features_) <= 7
     assert 10 < model.coef_.size <= model.breakpoints_[0].size + 4
+
+
+def test_where_thinning_fails_the_fit_has_more_units(rng, monkeypatch):
+    X = np.sort(rng.uniform(-1, 1, size=(300, 1)), axis=0)
+    y = np.sin(6 * X[:, 0]) + 0.2 * rng.normal(size=300)
+    options = {"activation": "threshold", "architecture": "parallel", "width": 5, "tol": 1e-9}
+    few = ConvexNNRegressor(3, **options).fit(X, y)
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *args, **more: OptimizeResult(x=None, status=4))
+    many = ConvexNNRegressor(3, **options).fit(X, y)
+    assert many.solver_ == "stretches" and many.converged_ and many.coef_.size > few.coef_.size
+    assert many.objective_ == pytest.approx(few.objective_, rel=2e-9)
+    assert_allclose(many.predict(X), few.predict(X), atol=1e-5)
 
 
 @pytest.mark.parametrize("candidates", [None, 60])

@@ -1,11 +1,16 @@
 """alpha = 0: the interpolant of least norm, for every architecture, against a programme on the explicit dictionary."""
 
+import itertools
+from unittest.mock import DEFAULT, Mock
+
 import numpy as np
 import pytest
 from deep_reference import ROWS, Row, dictionary, smallest_norm
-from scipy.optimize import linprog
+from scipy.optimize import OptimizeResult, linprog
+from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, convex_nn_path
+from convexnn.solvers import minimum_norm
 
 ALL = {
     **{f"{activation}2": Row(2, activation) for activation in ("relu", "leaky_relu", "abs", "sign", "threshold")},
@@ -87,3 +92,21 @@ def test_certificate_of_the_objective(row, loss):
     X, y = rng.normal(size=(9, 1)), rng.normal(size=9)
     certificate = ConvexNNRegressor(alpha=0, loss=loss, **row.options).fit(X, y).certify()
     assert certificate.relative_gap <= 1e-6 and abs(certificate.dual) <= 1e-20
+
+
+def test_a_linear_programme_that_fails(monkeypatch):
+    rng = np.random.default_rng(4)
+    X, y, options = rng.normal(size=(30, 1)), rng.normal(size=30), {"alpha": 0, **ALL["leaky3"].options}
+    spy = Mock(wraps=minimum_norm.linprog)
+    monkeypatch.setattr(minimum_norm, "linprog", spy)
+    least = np.abs(ConvexNNRegressor(**options).fit(X, y).coef_).sum()
+    failed = OptimizeResult(x=None, status=4, message="Numerical difficulties")
+    spy.side_effect = itertools.chain([DEFAULT] * (spy.call_count - 1), itertools.repeat(failed))
+    with pytest.warns(ConvergenceWarning, match="relative duality gap"):
+        model = ConvexNNRegressor(**options).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-9)
+    norm = np.abs(model.coef_).sum()
+    assert norm * (1.0 - model.dual_gap_) <= least * (1.0 + 1e-9) < norm
+    spy.side_effect = itertools.repeat(failed)
+    with pytest.raises(RuntimeError, match="linear programme of the minimum-norm interpolant failed: Numerical"):
+        ConvexNNRegressor(**options).fit(X, y)

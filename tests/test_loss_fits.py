@@ -1,5 +1,8 @@
 """Fits with every loss and every architecture, against a conic solver on the explicit dictionary."""
 
+import itertools
+from unittest.mock import DEFAULT, Mock
+
 import loss_reference as ref
 import numpy as np
 import pytest
@@ -7,9 +10,12 @@ from deep_reference import ROWS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from reference import ACTIVATIONS
+from scipy.optimize import OptimizeResult
+from sklearn.exceptions import ConvergenceWarning
 from strategies import problems
 
 from convexnn import ConvexNNRegressor, alpha_max
+from convexnn.solvers import linear_program
 
 TOL = 1e-7
 SHALLOW = {name: {"activation": name} for name in ACTIVATIONS}
@@ -99,3 +105,18 @@ def test_huber_that_is_nearly_a_corner(name, delta, fraction, rng):
         absolute = ConvexNNRegressor(**CORNERS[name], loss="absolute", alpha=fraction * top / delta).fit(X, y)
         assert model.objective_ == pytest.approx(delta * absolute.objective_, rel=2e-6, abs=20 * delta**2)
         assert model.objective_ <= delta * absolute.objective_ * (1 + 2e-6)
+
+
+def test_a_linear_programme_that_fails_leaves_what_is_certified(monkeypatch, rng):
+    X, y = rng.uniform(-2, 2, size=(60, 1)), rng.normal(size=60)
+    options = {"loss": "absolute", "alpha": 0.01, "tol": 1e-9}
+    spy = Mock(wraps=linear_program.linprog)
+    monkeypatch.setattr(linear_program, "linprog", spy)
+    best = ConvexNNRegressor(**options).fit(X, y)
+    failed = OptimizeResult(x=None, status=4, message="Numerical difficulties")
+    answers = [DEFAULT] * (spy.call_count - 1)  # all but the last, and what is tried instead of it
+    spy.side_effect = itertools.chain(answers, itertools.repeat(failed))
+    with pytest.warns(ConvergenceWarning, match="the linear programme fails; raise tol or alpha"):
+        model = ConvexNNRegressor(**options).fit(X, y)
+    assert not model.converged_ and model.dual_gap_ > options["tol"]
+    assert model.objective_ * (1.0 - model.dual_gap_) <= best.objective_ <= model.objective_
