@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import OptimizeResult, linprog
 
-from convexnn import ConvexNNRegressor
+from convexnn import ConvexNNRegressor, alpha_max
 from convexnn.dictionaries.chains import layers, split
 from convexnn.kernels.ladder import factor, substitute
 from convexnn.kernels.switches import priced_switches
@@ -210,6 +210,18 @@ def test_gap_on_many_points(name, skip, fraction):
     assert (primal - dual) / primal <= 1e-7
     if name != "all":
         assert model.coef_.size <= np.unique(model.breakpoints_[0]).size + 4
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-3, 1.0])
+def test_where_rounding_stops_the_best_of_the_last_points_is_found(shift):
+    # next to interpolation multipliers are large, and what rounding leaves of their constraints says too little
+    rng = np.random.default_rng(7)
+    x = rng.uniform(-1, 1, 1500)
+    y = np.sin(6 * x) + 0.2 * rng.normal(size=1500)
+    options = {"depth": 3, "activation": "sign", "skip_connection": True, "architecture": "parallel", "width": 5}
+    top = alpha_max(x[:, None] + shift, y, **options)
+    model = ConvexNNRegressor(**options, alpha=1e-4 * top, tol=1e-9).fit(x[:, None] + shift, y)
+    assert model.converged_ and model.certify().relative_gap <= 2e-9
 
 
 def test_units_are_as_many_as_steps_and_switch_no_more_than_allowed(rng):

@@ -100,6 +100,20 @@ def test_every_kink_is_one(rng):
     assert turns.min() > 1e-6
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("parameters", [{}, {"activation": "abs"}, {"skip_connection": True}, {"depth": 3}], ids=str)
+def test_one_exchange_at_a_time_finds_the_same_path(parameters, symmetric, rng, monkeypatch):
+    x = rng.uniform(0.1, 3.0, size=12)
+    x = np.concatenate([-x, x])
+    y = np.cos(3 * x) if symmetric else rng.normal(size=24)  # kinks come in pairs, or alone
+    path = convex_nn_path(x[:, None], y, exact=True, **parameters)
+    monkeypatch.setattr(knot_path, "PATIENCE", 0)
+    slow = convex_nn_path(x[:, None], y, exact=True, **parameters)
+    assert len(path) > 10
+    np.testing.assert_allclose(slow.alphas, path.alphas, rtol=1e-9)
+    np.testing.assert_allclose(slow.predict(x[:, None]), path.predict(x[:, None]), atol=1e-9)
+
+
 def test_many_kinks_at_once():
     # mirror images: pairs of features become tight together, and on a grid neighbouring columns depend on each other
     x = np.arange(-6.0, 7.0)

@@ -202,18 +202,21 @@ class Newton:
         return Chains((h, falls, high), free, moves, tuple(changes))
 
 
-def minimise(programme: Programme, tol: float) -> Chains:
-    """Return a point whose duality gap is ``tol`` of the objective, or the best on the way if rounding prevents that."""
-    point = best = programme.start()
-    least, since = np.inf, 0
+def minimise(programme: Programme, tol: float) -> list[Chains]:
+    """Return a point whose duality gap is ``tol`` of the objective; if rounding prevents that the best and those after it.
+
+    What rounding leaves of the dual constraints is bounded, generously: a point after the best may be better.
+    """
+    point = programme.start()
+    least, points = np.inf, [point]
     for _ in range(ITERATIONS):
         newton, products = Newton(programme, point), point.products
         # each product as large as the largest, and what the multipliers leave of the dual constraints
         unmet = float(point.x[2].sum()) * max(float(np.abs(r).max(initial=0.0)) for r in newton.residuals)
         merit = max(float(products.max()) * products.size, unmet) / programme.objective(point)
         far = products.sum() > 1e-6 * programme.objective(point)
-        least, best, since = (merit, point, 0) if far or merit < least else (least, best, since + 1)
-        if least <= tol or since == PATIENCE:
+        least, points = (merit, [point]) if far or merit < least else (least, [*points, point])
+        if least <= tol or len(points) > PATIENCE:
             break
         mean = float(products.mean())
         aims = [-s * p for s, p in zip(point.slacks, point.prices, strict=True)]
@@ -225,7 +228,7 @@ def minimise(programme: Programme, tol: float) -> Chains:
         if not length > 1e-9:
             break
         point = point.moved(step, length)
-    return best
+    return points
 
 
 def cleaned(programme: Programme, point: Chains) -> Array:

@@ -25,6 +25,7 @@ from convexnn.solvers.vertex import thinned
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
 Thinning = tuple[Programme, Places, Array]
+Certified = tuple[Solution, Array, Thinning]
 INNER = 1e-12
 # entries of columns that the exact method may evaluate
 DENSE = 1_000_000
@@ -42,22 +43,26 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     places = np.concatenate(([0], dictionary.gaps + 1))  # where stretches may start
     starts = _first_starts(problem, dictionary, places, start)
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
-    best: tuple[Solution, Array, Thinning] | None = None
+    best: Certified | None = None
     for n_iter in range(1, max_iter + 1):
         programme = Programme(_merge(problem, starts), penalty, dictionary.switches)
-        point = minimise(programme, INNER)
-        lam, levels = _dual_point(problem, point, starts), cleaned(programme, point)
-        solution = certified(problem, *_units(dictionary, programme, starts, levels), lam=lam)
-        if best is None or solution.gap.gap < best[0].gap.gap:
-            best = solution, lam, (programme, starts, levels)
+        point, *others = minimise(programme, INNER)
+        found = _fitted(problem, programme, starts, point)
+        if best is None or found[0].gap.gap < best[0].gap.gap:
+            best = found
         reached = relative_gap(problem, best[0].gap)
         stop = report(problem.data, best[0].gap.primal, reached, best[0].coef[0].size)
         if reached <= tol or stop:
             status = INTERRUPTED if reached > tol else ""
             break
-        sums, first = np.add.reduceat(lam, places), np.isin(places, starts, assume_unique=True)
+        sums, first = np.add.reduceat(found[1], places), np.isin(places, starts, assume_unique=True)
         cut = np.union1d(starts, places[1 + _cuts(programme, point, sums, first)])
         if cut.size == starts.size:
+            # what is left is rounding: the certificate tells which of the last points it has hurt least
+            best = min([best, *(_fitted(problem, programme, starts, other) for other in others)], key=_gap)
+            if relative_gap(problem, best[0].gap) <= tol:
+                status = ""
+                break
             if problem.data.y.size * best[0].coef[0].size <= DENSE:
                 return _finished(problem, best[0], tol, max_iter, n_iter)
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
@@ -65,6 +70,19 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         starts = cut
     assert best is not None
     return replace(_with_fewer_units(problem, *best, tol), n_iter=n_iter, status=status)
+
+
+def _fitted(problem: Problem, programme: Programme, starts: Places, point: Chains) -> Certified:
+    """Return the fit of a point with its certificate, its dual point, and what it was made of."""
+    dictionary = problem.dictionaries[0]
+    assert isinstance(dictionary, SwitchDictionary)
+    lam, levels = _dual_point(problem, point, starts), cleaned(programme, point)
+    solution = certified(problem, *_units(dictionary, programme, starts, levels), lam=lam)
+    return solution, lam, (programme, starts, levels)
+
+
+def _gap(found: Certified) -> float:
+    return found[0].gap.gap
 
 
 def _finished(problem: Problem, best: Solution, tol: float, max_iter: int, n_iter: int) -> Solution:
