@@ -40,6 +40,7 @@ from benchmarks.problems import Task  # noqa: E402
 from benchmarks.suites import SUITES  # noqa: E402
 from convexnn.datasets import make_minute_prices  # noqa: E402
 
+TASK = ("kind", "n", "architecture", "fraction")
 PACKAGES = (
     "convexnn",
     "numpy",
@@ -57,6 +58,7 @@ PACKAGES = (
     "condat_tv",
     "prox_tv",
     "torch",
+    "pyscnn",
     "statsmodels",
 )
 
@@ -190,7 +192,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=SUITES, default=list(SUITES), metavar="NAME", help=", ".join(SUITES)
     )
-    parser.add_argument("--rival", nargs="+", metavar="NAME", help="of the comparisons, those with these rivals only")
+    parser.add_argument("--rival", nargs="+", metavar="NAME", help="of comparisons, measure these rivals only")
     parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PYTHON", help="interpreter for a rival or suite")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results.json"))
     options = parser.parse_args()
@@ -204,9 +206,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for suite in options.only:
-            rows = []
+            before, rows = results["suites"].get(suite, []), []
             for spec in SUITES[suite](options.quick):
                 if options.rival and spec["measure"] == "rival" and spec["name"] not in options.rival:
+                    # a rival that is not measured again keeps its results
+                    asked = {"name": spec["name"], **{key: spec["task"][key] for key in TASK}}
+                    rows += [row for row in before if asked.items() <= row.items()]
                     continue
                 python = pythons.get(spec.get("name", ""), pythons.get(suite, sys.executable))
                 for row in measure(spec, python, place / "caches", place):

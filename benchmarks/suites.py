@@ -7,7 +7,7 @@ from benchmarks.problems import KINDS, Task
 
 SPLINES = ("relu", "relu_skip", "abs", "narrow_relu")
 LASSO = ("sklearn_lasso", "sklearn_lars", "celer", "skglm", "adelie", "cvxpy_clarabel", "cvxpy_osqp", "cvxpy_scs")
-TRAINED = ("torch_adam", "torch_lbfgs", "sklearn_mlp")
+TRAINED = ("torch_adam", "torch_lbfgs", "sklearn_mlp", "pyscnn")
 STATE_SPACE = ("piqp", "piqp_two_sided", "clarabel", "clarabel_two_sided")
 TV = ("convexnn_denoise", "condat_tv", "prox_tv")
 assert set(LASSO + TRAINED + STATE_SPACE + TV) | {"convexnn"} == set(ADAPTERS)

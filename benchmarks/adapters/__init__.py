@@ -75,6 +75,7 @@ ADAPTERS: dict[str, tuple[str, str, tuple]] = {
     "torch_adam": ("torch_network", "TorchNetwork", ("adam",)),
     "torch_lbfgs": ("torch_network", "TorchNetwork", ("lbfgs",)),
     "sklearn_mlp": ("sklearn_mlp", "Mlp", ()),
+    "pyscnn": ("pyscnn_network", "Pyscnn", ()),
 }
 
 
