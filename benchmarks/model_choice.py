@@ -173,7 +173,7 @@ class Part(RegressorMixin, BaseEstimator):
         return self.model_.predict(X)
 
 
-TWO, THREE, STEPS = (2, "relu"), (3, "relu"), (2, "threshold")
+TWO, THREE, STEPS = (2, "relu"), (3, "relu"), (3, "threshold")
 METHODS: dict[str, Callable[[], Any]] = {
     "ConvexNNRegressorCV": lambda: Chosen((3, 2), ("relu", "threshold"), eps=1e-5, selection="prefer_first"),
     "- least error": lambda: Part((TWO, THREE, STEPS)),
