@@ -56,7 +56,7 @@ PIECES = "optimality::test_pieces_are_the_network optimality::test_features_desc
 TESTS = {
     "duality.py": "duality certificate",
     "certificate.py": "certificate",
-    "network.py": f"{FORWARD} architectures::test_magnitudes_are_balanced",
+    "network.py": f"network {FORWARD} architectures::test_magnitudes_are_balanced",
     "model.py": f"certificate {FORWARD} {PIECES}",
     "piecewise.py": f"piecewise certificate {PIECES}",
     "dictionaries/ramps.py": f"duality representation {PIECES}",
@@ -67,7 +67,7 @@ TESTS = {
     "dictionaries/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "dictionaries/deep_reflections.py": "pricing_deep_reflections pricing_degenerate",
     "dictionaries/monotone.py": "pricing_monotone pricing_degenerate",
-    "dictionaries/chains.py": "bounded_switches",
+    "dictionaries/chains.py": "bounded_switches::test_split_keeps_the_bound bounded_switches::test_layers_add_up_to_the_range",
     "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
     "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
     "dictionaries/enumeration.py": "pricing_degenerate pricing_reflections",
