@@ -52,6 +52,7 @@ from hypothesis import Phase, settings  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 FORWARD = "optimality::test_network_computes_what_predict_says optimality::test_network_costs_what_the_lasso_costs"
 PIECES = "optimality::test_pieces_are_the_network optimality::test_features_describe_the_fit"
+CHAINS = "bounded_switches::test_split_keeps_the_bound bounded_switches::test_layers_add_up_to_the_range"
 # where the tests of a file are looked for: tests/test_NAME.py, or one test of it; the quicker the better
 TESTS = {
     "duality.py": "duality certificate",
@@ -67,7 +68,7 @@ TESTS = {
     "dictionaries/reflections4.py": "pricing_reflections4 pricing_degenerate",
     "dictionaries/deep_reflections.py": "pricing_deep_reflections pricing_degenerate",
     "dictionaries/monotone.py": "pricing_monotone pricing_degenerate",
-    "dictionaries/chains.py": "bounded_switches::test_split_keeps_the_bound bounded_switches::test_layers_add_up_to_the_range",
+    "dictionaries/chains.py": CHAINS,
     "dictionaries/switches.py": "pricing_switches pricing_degenerate representation",
     "dictionaries/symmetrized.py": "pricing_symmetrized pricing_degenerate representation",
     "dictionaries/enumeration.py": "pricing_degenerate pricing_reflections",
