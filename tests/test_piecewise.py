@@ -22,9 +22,10 @@ def points_about(breakpoints, rng):
         lambda u: 1e9 + u,
         lambda u: np.tan(3.1 * (u - 0.5)),
         lambda u: 1e-300 * u,
+        lambda u: 1e-310 * u,
         lambda u: np.concatenate((1.0 + 1e-15 * np.arange(u.size // 2), 2.0 + u)),
     ],
-    ids=["uniform", "offset", "heavy tails", "tiny", "crowded"],
+    ids=["uniform", "offset", "heavy tails", "tiny", "subnormal", "crowded"],
 )
 def test_many_points_are_the_same_as_few(place, count, order, rng):
     breakpoints = np.unique(place(rng.random(count)))
@@ -43,3 +44,18 @@ def test_shape_and_missing_values_are_kept():
     x[0] = -1.0, 2.0
     np.testing.assert_array_equal(f(x)[0], [0.0, 2.0])
     assert np.isnan(f(x)[1:]).all()
+
+
+@pytest.mark.parametrize("jumps", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+def test_scipys_polynomial_is_the_same_function(offset, count, jumps, rng):
+    breakpoints = offset + np.unique(rng.integers(-50, 50, size=count)).astype(float)
+    anchors = np.concatenate((breakpoints[:1], breakpoints)) if count else np.array([offset])
+    slopes = rng.normal(size=anchors.size)
+    rises = np.concatenate(([0.0, 0.0], slopes[1:-1] * np.diff(breakpoints)))[: anchors.size]
+    f = PiecewiseLinear(breakpoints, anchors, np.cumsum(rises) + jumps * rng.normal(size=anchors.size), slopes)
+    x = offset + np.concatenate((np.arange(-120.0, 120.0, 0.5), [-1e4, 1e4]))
+    np.testing.assert_allclose(f.to_ppoly()(x), f(x), rtol=1e-9, atol=1e-9)
+    inner = f.to_ppoly().x[1:-1]
+    np.testing.assert_array_equal(inner, breakpoints)
