@@ -114,7 +114,7 @@ class Network:
     def __call__(self, X: ArrayLike) -> Array:
         """Run the network, layer by layer, on X of shape (n_samples, n_features_in)."""
         X = np.asarray(X, dtype=np.float64)
-        widest = max((biases.size for biases in self.units.biases), default=1)
+        widest = max(biases.size for biases in self.units.biases)
         rows = max(1, CHUNK // max(widest, 1))
         out = [self._forward(X[start : start + rows]) for start in range(0, len(X), rows)]
         return np.concatenate(out) if out else np.empty(0)
