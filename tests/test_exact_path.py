@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexNNRegressor, convex_nn_path
-from convexnn.solvers import knot_path
+from convexnn.solvers import homotopy, knot_path
 from convexnn.solvers.homotopy import trace
 from convexnn.solvers.solution import fitted_values
 
@@ -151,12 +151,20 @@ def test_what_has_no_exact_path_is_refused(options, match):
         convex_nn_path([[0.0], [1.0], [2.0]], [0.0, 1.0, 1.0], exact=True, **options)
 
 
-def test_a_path_that_rounding_stops_says_where(monkeypatch, rng):
-    x, y, steps, leave = rng.normal(size=(20, 1)), rng.normal(size=20), itertools.count(), knot_path.KnotPath.leave
+@pytest.mark.parametrize("network", [{}, {"activation": "threshold"}], ids=["knots", "columns"])
+def test_a_path_that_rounding_stops_says_where(network, monkeypatch, rng):
+    x, y, steps = rng.normal(size=(20, 1)), rng.normal(size=20), itertools.count()
+    leave, kink = knot_path.KnotPath.leave, homotopy.Homotopy.next_kink
     monkeypatch.setattr(knot_path, "FAR", 0.0)
     monkeypatch.setattr(knot_path.KnotPath, "leave", lambda *args: leave(*args) if next(steps) < 5 else None)
+
+    def stall(self, support, line, alpha, *rest):
+        below, vanished = kink(self, support, line, alpha, *rest)
+        return (below if next(steps) < 5 else alpha), vanished
+
+    monkeypatch.setattr(homotopy.Homotopy, "next_kink", stall)
     with pytest.warns(ConvergenceWarning, match=r"The path ends at alpha=.*: rounding stopped the exact path: raise eps"):
-        path = convex_nn_path(x, y, exact=True)
+        path = convex_nn_path(x, y, exact=True, **network)
     assert 1e-3 * path.alpha_max < path.alphas[-1] < path.alpha_max
     assert (path.dual_gaps <= 1e-9).all() and (path.gaps_between <= 1e-9).all()
 

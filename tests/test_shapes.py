@@ -212,6 +212,8 @@ def test_several_classes_and_bad_constraints():
     for machine in model.estimators_:
         assert_shape(machine, X, 0, 1, 0)
         assert_shape(machine, X, 1, 0, -1)
+    with pytest.raises(ValueError, match=r"monotonic_cst names \['age'\], which X does not have"):
+        ConvexNNClassifier(monotonic_cst={"age": 1}).fit(pd.DataFrame(X, columns=["dose", "time"]), y > 0)
     with pytest.raises(ValueError, match="monotonic_cst must have one entry"):
         ConvexNNClassifier(monotonic_cst=[1]).fit(X, y > 0)
 
