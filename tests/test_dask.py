@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
+from itertools import chain
 
 import joblib
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from convexnn import ConvexNNAutoregressor, ConvexNNRegressor, ConvexNNRegressorCV, compress, fit_many
 
@@ -24,23 +26,32 @@ cloudpickle = pytest.importorskip("cloudpickle", reason=REASON)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed", "ignore::FutureWarning:distributed")
 
 
-@pytest.fixture(scope="module")
-def cluster_client():
-    """Return a client of a cluster of two processes on this machine, without a dashboard."""
+@contextmanager
+def cluster():
+    """Give a client of a cluster of two processes on this machine, without a dashboard."""
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
+        ) as workers,
+        distributed.Client(workers) as client,
     ):
         yield client
 
 
+@pytest.fixture(scope="module")
+def client():
+    """Return a client whose workers live on."""
+    with cluster() as client:
+        yield client
+
+
 @pytest.fixture
-def client(cluster_client):
-    """Return the client when both workers are there: one that a test has killed is started again, in its time."""
-    cluster_client.wait_for_workers(2, timeout=60)
-    return cluster_client
+def mortal():
+    """Return a client of which one worker may be killed: to start it again takes time, for which others would wait."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not find this module: it goes along
+    with cluster() as client:
+        yield client
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def executed(client):
@@ -142,14 +153,14 @@ def test_many_series_are_fitted_by_the_workers(client):
 
 
 class Fatal(ConvexNNAutoregressor):
-    """An autoregressor whose fit to a series of 77 values kills its process, once."""
+    """An autoregressor whose fit to a series of 277 values kills its process, once."""
 
     def __init__(self, marker="", lags=1):
         super().__init__(lags=lags)
         self.marker = marker
 
     def fit(self, series):
-        if len(series) == 77 and not os.path.exists(self.marker):
+        if len(series) == 277 and not os.path.exists(self.marker):
             die(self.marker)
         return super().fit(series)
 
@@ -178,15 +189,16 @@ class FatalFold(ConvexNNRegressor):
         return self
 
 
-def test_a_worker_that_dies_loses_no_fold(client, frame, tmp_path):
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not find this module: it goes along
-    pids = set(client.run(os.getpid).values())
+def test_a_worker_that_dies_loses_no_fold(mortal, frame, tmp_path):
+    pids = set(mortal.run(os.getpid).values())
     X, y = frame[["price"]][:500], frame["next"][:500]
     grid = {"depth": [2, 3], "alpha": [0.1, 0.01, 0.001]}
-    spread = GridSearchCV(FatalFold(marker=str(tmp_path / "died")), grid, cv=3, n_jobs=2, return_train_score=True)
-    with parallel_config("dask"):
+    splits = list(KFold(3).split(X))
+    spread = GridSearchCV(FatalFold(marker=str(tmp_path / "died")), grid, cv=splits, n_jobs=2, return_train_score=True)
+    mortal.amm.stop()  # Dask would soon drop all copies but one, as joblib makes only one if it is not told to make more
+    with parallel_config("dask", scatter=[X, y, *chain(*splits)]):
         spread.fit(X, y)
-    assert int((tmp_path / "died").read_text()) in pids - set(client.run(os.getpid).values()), "no worker was killed"
+    assert int((tmp_path / "died").read_text()) in pids - set(mortal.run(os.getpid).values()), "no worker was killed"
     alone = GridSearchCV(ConvexNNRegressor(), grid, cv=3, return_train_score=True).fit(X, y)
     assert spread.cv_results_.keys() == alone.cv_results_.keys()
     for name in (name for name in alone.cv_results_ if not name.endswith("_time")):
@@ -195,15 +207,14 @@ def test_a_worker_that_dies_loses_no_fold(client, frame, tmp_path):
     assert_array_equal(spread.predict(X), alone.predict(X))
 
 
-def test_a_worker_that_dies_loses_no_series(client, tmp_path):
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    pids = set(client.run(os.getpid).values())
+def test_a_worker_that_dies_loses_no_series(mortal, tmp_path):
+    pids = set(mortal.run(os.getpid).values())
     rng = np.random.default_rng(0)
-    sizes = [60, 61, 62, 77, 63, 64, 65, 66]
+    sizes = [260, 261, 262, 277, 263, 264, 265, 266]  # above the 1000 bytes from where on joblib leaves data to one worker
     parts = [pd.DataFrame({"name": str(size), "value": rng.normal(size=size).cumsum()}) for size in sizes]
     with parallel_config("dask"):
         models, table = fit_many(pd.concat(parts), by="name", estimator=Fatal(str(tmp_path / "died")), n_jobs=2)
-    assert int((tmp_path / "died").read_text()) in pids - set(client.run(os.getpid).values()), "no worker was killed"
+    assert int((tmp_path / "died").read_text()) in pids - set(mortal.run(os.getpid).values()), "no worker was killed"
     alone, expected = fit_many(pd.concat(parts), by="name", estimator=ConvexNNAutoregressor())
     pd.testing.assert_frame_equal(table, expected, check_exact=True)
     for name in map(str, sizes):
@@ -220,9 +231,8 @@ def partition(number, marker):
     return pd.DataFrame({"x": cents / 100, "y": np.cos(cents / 9) + rng.normal(size=1000)})
 
 
-def test_a_worker_that_dies_loses_no_row(client, tmp_path):
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    pids = set(client.run(os.getpid).values())
+def test_a_worker_that_dies_loses_no_row(mortal, tmp_path):
+    pids = set(mortal.run(os.getpid).values())
     marker = tmp_path / "died"
     empty = pd.DataFrame({"x": np.empty(0), "y": np.empty(0)})
     lazy = dd.from_map(partition, range(24), marker=str(marker), meta=empty)
