@@ -40,7 +40,7 @@ as_int = np.vectorize(lambda value: math.floor(value * (1 << BITS)), otypes=[obj
 
 def dual_value(lam: Exact, y: Exact, w: Exact, ratio: Fraction) -> Fraction:
     """Return the best bound of the multiples of a dual point whose largest correlation is ``ratio`` times beta."""
-    paired, squares = np.dot(lam, y), sum(on_grid(lam * lam / w), Fraction(0))
+    paired, squares = abs(np.dot(lam, y)), sum(on_grid(lam * lam / w), Fraction(0))  # minus a dual point is one too
     if not squares:
         return Fraction(0)
     theta = paired / squares if not ratio else min(paired / squares, 1 / ratio)

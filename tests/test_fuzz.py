@@ -1,13 +1,15 @@
 """A little of the fuzz of benchmarks/fuzz.py: hard inputs, all penalties, gaps by independent code in long double."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 fuzz = pytest.importorskip("benchmarks.fuzz", reason="the benchmarks are not part of the installed package")
-certify = pytest.importorskip("benchmarks.exact").certify
+exact = pytest.importorskip("benchmarks.exact")
 
 
 @pytest.mark.parametrize("first", range(0, 200, 25))
@@ -74,11 +76,29 @@ def test_rationals_and_long_doubles_find_the_same_gaps(first):
         if alpha == 0.0:
             continue
         gap, objective = fuzz.true_gap(model, case, alpha)
-        ratio, _ = certify(model, case, alpha, 0.0)
+        ratio, _ = exact.certify(model, case, alpha, 0.0)
         if gap > 1e-5 * objective:  # where it is small, the rationals know better
             assert ratio == pytest.approx(gap / objective / case.tol, rel=0.5)
             compared += 1
     assert compared >= 3
+
+
+@pytest.mark.parametrize("number", [0, 5, 8, 11, 14, 20])
+def test_no_bound_is_above_what_it_bounds(number, rng):
+    # any dual point, of either sign, against the exact objective of the network
+    model, case, alpha = _fitted(fuzz.draw(number, large=False), 1.0)
+    rows, y, w, _ = exact.merged_rows(case, exact.exact)
+    X, y, free, beta = exact.exact(rows), exact.on_grid(y), exact.exact(np.ones((1, len(y)))), Fraction(alpha) * w.sum()
+    if case.network.endswith("_skip"):
+        free = np.concatenate((free, X.T))
+    f = dict(exact.primals(model, case.network, rows, X))["network"]
+    objective = np.dot(w * (y - f), y - f) / 2 + beta * sum(abs(Fraction(z)) for z in model.coef_.tolist())
+    for _ in range(5):
+        lam = exact.orthogonal(exact.exact(rng.normal(size=len(y))), free)
+        assert all(np.dot(row, lam) == 0 for row in free)
+        ratio = exact.largest_correlation(case.network, X, lam) / beta
+        for sign in (1, -1):
+            assert exact.dual_value(sign * lam, y, w, ratio) <= objective
 
 
 def _fitted(case, factor):
