@@ -16,7 +16,7 @@ from convexnn.solvers.active_set import EPSILON, ActiveSet, descend
 
 Array = NDArray[np.float64]
 DEPENDENT = 64.0 * EPSILON  # the distance from the span of the support, relative to the norm
-NOISE = 8.0 * EPSILON
+NOISE = 0.5 * EPSILON  # of a product with the dual point, relative to the norms; more left violations of 1e-6 at tiny alpha
 SETTLED = 4.0 * EPSILON
 
 
