@@ -180,24 +180,25 @@ def _reach(v: Array, low: Array | float, high: Array | float) -> float:
 
 
 def feasible(problem: Problem, lam: Array) -> Array:
-    """Return lam moved into the domain of the conjugates, and orthogonal to the free directions without leaving it.
+    """Return lam orthogonal to the free directions, and in the domain of the conjugates if it has room there.
 
-    The correction is spread over the rows by the room that they have inside the domain: none for a row at its bound.
+    The correction is spread over the rows by the room that they have inside the domain: none for a row at its bound. Where
+    that is not enough, as with the absolute loss if the fit meets no target, the rest is projected away: no bound holds for
+    a point that is not orthogonal, while one outside the domain is scaled into it by :func:`evaluate_gap`.
     """
     data = problem.data
-    if data.loss.quadratic:
-        root, basis = np.sqrt(data.w), problem.free_basis()
-        return root * (lam / root - basis @ (basis.T @ (lam / root)))
-    low, high = data.loss.interval(data.y)
-    lam = data.w * np.clip(lam / data.w, low, high)
-    free = problem.free_columns()
-    for _ in range(2):
-        v = lam / data.w
-        room = np.minimum(v - low, high - v)
-        share = data.w * np.minimum(np.maximum(room, 0.0), 1.0)
-        steps = np.linalg.lstsq(free.T @ (share[:, None] * free), free.T @ lam, rcond=1e-13)[0]
-        lam = lam - share * (free @ steps)
-    return lam
+    if not data.loss.quadratic:
+        low, high = data.loss.interval(data.y)
+        lam = data.w * np.clip(lam / data.w, low, high)
+        free = problem.free_columns()
+        for _ in range(2):
+            v = lam / data.w
+            room = np.minimum(v - low, high - v)
+            share = data.w * np.minimum(np.maximum(room, 0.0), 1.0)
+            steps = np.linalg.lstsq(free.T @ (share[:, None] * free), free.T @ lam, rcond=1e-13)[0]
+            lam = lam - share * (free @ steps)
+    root, basis = np.sqrt(data.w), problem.free_basis()
+    return root * (lam / root - basis @ (basis.T @ (lam / root)))
 
 
 def refit(problem: Problem, fit: Array) -> Array:

@@ -211,3 +211,23 @@ def test_relative_gap(rng):
     for primal, gap in [(0.5, 1e-3), (2.0, 0.0), (1e-12 * data.null_objective - data.constant, 1e-9 * data.null_objective)]:
         reference = max(primal + data.constant, 1e-8 * data.null_objective)
         assert relative_gap(problem, Gap(primal, primal - gap, gap, none)) == pytest.approx(gap / reference, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES.values() if not loss.smooth])
+@each_skip
+@each_width
+def test_feasible_without_room(loss, skip, width):
+    """A fit that meets no target has all its derivatives at their bounds: a bound holds for what is orthogonal only."""
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        problem = make(rng, loss, skip, width)
+        data, free = problem.data, problem.free_columns()
+        fit = data.y + rng.choice([-1e-9, 1e-9, 2e-9], data.y.size)
+        given = data.w * data.loss.dual(fit, data.y)
+        assert np.abs(free.T @ given).max() > 1e-3
+        lam = feasible(problem, given)
+        assert np.abs(free.T @ lam).max() <= 1e-13
+        # weak duality against a network without units, whatever the fit claims to cost
+        constant = np.full(data.y.size, data.loss.best_constant(data.y, data.w))
+        best = float(np.dot(data.w, data.loss.value(constant, data.y)))
+        assert evaluate_gap(problem, fit, 2.0 * best, lam=lam, limit=0).dual <= best
