@@ -40,7 +40,7 @@ def test_several_inputs_once_wrong(number):
 
 
 # several inputs and tiny alphas, at which the active set once ran away until an index or a factor was not there
-FOUND = (2009405, 2011638, 2012116, 2022948, 2022969, 2024907, 2040181)
+FOUND = (2009405, 2011638, 2012116, 2022948, 2022969, 2024907, 2040181, 2085656)
 
 
 @pytest.mark.parametrize("number", FOUND)
