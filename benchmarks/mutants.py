@@ -16,6 +16,7 @@ import argparse
 import ast
 import gc
 import importlib
+import itertools
 import json
 import os
 import random
@@ -139,15 +140,12 @@ def _idle(family: str, before: str, after: str) -> bool:
     return family == "core/ReplaceComparisonOperator" and (before.startswith("Is") != after.startswith("Is"))
 
 
-def sample(file: str, source: str, most: int, part: str) -> Iterator[tuple[Mutation, str]]:
-    """Yield at most that many different mutants in random order, the same each time, with their code; 0 for all.
-
-    With a part of a line: all those of such lines.
-    """
+def sample(file: str, source: str, take: Callable[[str, str], bool]) -> Iterator[tuple[Mutation, str]]:
+    """Yield different mutants in random order, the same each time, with their code; of operators and lines to take."""
     found, seen, lines = mutations(source), {source}, source.splitlines()
     random.Random(file).shuffle(found)
     for name, occurrence, line in found:
-        if part not in lines[line - 1]:
+        if not take(name.removeprefix("core/"), lines[line - 1].strip()):
             continue
         code = MutationVisitor.mutate_code(source, get_operator(name)(), occurrence)
         if code is None or code in seen:
@@ -157,8 +155,6 @@ def sample(file: str, source: str, most: int, part: str) -> Iterator[tuple[Mutat
         first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)) - 1)
         after = new[first].strip() if len(old) == len(new) else "(removed)"
         yield Mutation(file, name.removeprefix("core/"), occurrence, first + 1, old[first].strip(), after), code
-        if not part and len(seen) == most + 1:
-            return
 
 
 def statement(source: str, line: int) -> range:
@@ -393,13 +389,16 @@ def enter_copy(folder: Path) -> None:
     warm()
 
 
-def run_file(file: str, options: argparse.Namespace, known: dict[tuple[str, int], dict]) -> Iterator[dict]:
+def run_file(file: str, options: argparse.Namespace, known: dict[tuple[str, ...], dict]) -> Iterator[dict]:
     """Yield the results of mutants of a file, known ones or new."""
     path, tests = Path("convexnn") / file, None
     source = path.read_text()
-    for mutation, code in sample(file, source, options.most, options.line):
-        old = known.get((mutation.operator, mutation.occurrence), {"before": None})
-        if old["before"] == mutation.before and not (options.again and old["status"] != "killed"):
+    alive = {(r["operator"], r["before"]) for r in known.values() if r["status"] != "killed"}
+    limit = None if options.again or options.line else options.most or None
+    mutants = sample(file, source, lambda *where: (where in alive) if options.again else options.line in where[1])
+    for mutation, code in itertools.islice(mutants, limit):
+        old = known.get((mutation.operator, mutation.before, mutation.after))
+        if old and not (options.again and old["status"] != "killed"):
             yield old
             continue
         tests = tests or baseline(file)
@@ -417,7 +416,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of tests for one mutant")
     parser.add_argument("--line", default="", help="only mutants of lines that contain this, all of them")
     parser.add_argument("--folder", type=Path, help="a folder to keep: what is done there is not done again")
-    parser.add_argument("--again", action="store_true", help="but run those that were not killed again")
+    parser.add_argument("--again", action="store_true", help="run those there that were not killed, and no others")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutants") as temporary:
         folder = (options.folder or Path(temporary)).resolve()
@@ -429,7 +428,7 @@ def main() -> int:
         totals, results = {}, []
         for file in (name.removeprefix("convexnn/") for name in options.files):
             totals[file] = len(mutations((Path("convexnn") / file).read_text()))
-            old = {(r["operator"], r["occurrence"]): r for r in known if r["file"] == file}
+            old = {(r["operator"], r["before"], r["after"]): r for r in known if r["file"] == file}
             for result in run_file(file, options, old):
                 results.append(result)
                 with stored.open("a") as out:

@@ -48,6 +48,13 @@ def test_feature_has_the_largest_correlation(name, width):
     sigma, (place,), (sign,) = ACTIVATIONS[model.activation], found.feature.breakpoints, found.feature.signs
     g = sigma(sign * (X[:, found.feature.input] - place), 0.01)
     assert abs(lam @ g) == pytest.approx(found.max_correlation, rel=1e-6)
+    (origin,), (sources,) = found.feature.origins, found.feature.sources
+    assert set(sources) <= set(X[:, found.feature.input])
+    if model.activation in ("sign", "threshold"):
+        assert place == pytest.approx(np.mean(sources)) and len(sources) == 2
+        assert origin == f"midpoint of {sources[0]:.6g} and {sources[1]:.6g}"
+    else:
+        assert sources == (place,) and origin == "training point"
 
 
 def test_without_a_feature():
