@@ -401,6 +401,8 @@ def run_file(file: str, options: argparse.Namespace, known: dict[tuple[str, ...]
         if old and not (options.again and old["status"] != "killed"):
             yield old
             continue
+        if options.again and not old:
+            continue
         tests = tests or baseline(file)
         outcome = run_mutant(tests, path, source, code, mutation.line, options.seconds)
         said = f"{outcome.status:12} {outcome.seconds:6.1f} s  {file}:{mutation.line} {key(mutation)} {outcome.by}"
