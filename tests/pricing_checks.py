@@ -100,6 +100,8 @@ def check_tight(dictionary, lam, values, scale, share=0.8):
     size = np.abs(lam @ values)
     bound = max(share * size.max(), 1e-9 * scale)
     rows = dictionary.tight(lam, bound)
+    for unit in (1024.0, 1.0 / 1024.0):  # both in another unit
+        np.testing.assert_array_equal(dictionary.tight(unit * lam, unit * bound), rows)
     found = dictionary.evaluate(rows, dictionary.points)
     assert len(np.unique(rows, axis=0)) == len(rows)
     assert np.all(np.abs(lam @ found) >= bound * (1 - 1e-9))
