@@ -414,7 +414,7 @@ def main() -> int:
     """Run the mutants of the files named, or of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", default=list(TESTS), help="files of the package")
-    parser.add_argument("--most", type=int, default=25, help="mutants of a file; 0: all")
+    parser.add_argument("--most", type=int, default=12, help="mutants of a file; 0: all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of tests for one mutant")
     parser.add_argument("--line", default="", help="only mutants of lines that contain this, all of them")
     parser.add_argument("--folder", type=Path, help="a folder to keep: what is done there is not done again")
