@@ -99,8 +99,7 @@ def trace_monotone(place, state, forward, backward, hinge, slope):
             continue
         at -= 1
         places[at] = n - 1
-        jump = (here - power[rising - q + 1 + k]) * hinge[n - 1]
-        if q > 0 and forward[n, q, k] == forward[n, q - 1, k] + jump:
+        if q > 0 and forward[n, q, k] == forward[n, q - 1, k] + (here - power[rising - q + 1 + k]) * hinge[n - 1]:
             kinds[at] = 1
             q -= 1
         else:
