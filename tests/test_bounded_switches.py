@@ -186,6 +186,19 @@ DEEP = {
 }
 
 
+@pytest.mark.parametrize("seed", [5, 9, 17, 23])
+def test_rounding_leaves_less_than_a_billionth(seed):
+    """Nearly as many stretches as points, where the multipliers of tiny slacks are what is left of large differences."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (1500, 1))
+    y = np.sin(6 * x[:, 0]) + 0.2 * rng.normal(size=1500)
+    options = {"activation": "sign", "skip_connection": True, "tol": 1e-9, **DEEP["tree 3, 3"]}
+    top = ConvexNNRegressor(**options, alpha=1e9).fit(x, y).alpha_max_
+    model = ConvexNNRegressor(**options, alpha=1e-4 * top).fit(x, y)
+    assert model.coef_.size > 1400
+    assert model.certify().relative_gap <= 1e-9
+
+
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("name", DEEP)
 @pytest.mark.parametrize("fraction", [1e-1, 1e-2, 1e-4])

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Residuals = tuple[Array, Array, Array]
 SIGNS = np.array([-1.0, 1.0])
 ITERATIONS = 100
 PATIENCE = 10
@@ -181,17 +182,31 @@ class Newton:
 
         return np.asarray(substitute(*self.factor, columns))
 
-    def step(self, products: list[Array]) -> Chains:
+    def step(self, products: list[Array], *, refined: bool = False) -> Chains:
         """Return the step after which slack times multiplier changes by ``products``, to first order."""
-        programme, prices, slacks, missing = self.programme, self.point.prices, self.point.slacks, self.missing
+        step = self._solve(self.residuals, self.free_residual, self.missing, products)
+        return step.moved(self._solve(*self._left(step, products)), 1.0) if refined else step
+
+    def _left(self, step: Chains, products: list[Array]) -> tuple[Residuals, Array, list[Array], list[Array]]:
+        """Return what rounding has left of the equations: it is large where a slack is tiny, and its multiplier is not."""
+        programme, data, point = self.programme, self.programme.data, self.point
+        lam = -data.w * (data.free @ step.free + step.steps)
+        on_h, on_falls, on_high = (a + b for a, b in zip(self.residuals, programme.pull(*step.prices), strict=True))
+        free = self.free_residual + data.free.T @ lam - data.spread @ step.free
+        room = products[4] - point.prices[4] * step.slacks[4] - point.slacks[4] * step.prices[4]
+        nothing = [np.zeros_like(s) for s in point.slacks]
+        return (on_h + lam[:, None] * SIGNS, on_falls, on_high), free, nothing, [*nothing[:4], room]
+
+    def _solve(self, residuals: Residuals, free_residual: Array, missing: list[Array], products: list[Array]) -> Chains:
+        programme, prices, slacks = self.programme, self.point.prices, self.point.slacks
         wanted = [(c - p * m) / s for c, p, m, s in zip(products, prices, missing, slacks, strict=True)]
         wanted[4] = np.zeros(2)
-        on_h, on_falls, on_high = (a + b for a, b in zip(self.residuals, programme.pull(*wanted), strict=True))
+        on_h, on_falls, on_high = (a + b for a, b in zip(residuals, programme.pull(*wanted), strict=True))
         on_h[1:] -= self.share * on_falls
         on_h[:-1] += self.share * on_falls
         on_room = missing[4] - products[4] / prices[4] - (on_falls / self.sum_ratio).sum(axis=0)
         right: Array = self._substitute(on_h.reshape(-1, 1))[:, 0]
-        at_border = np.concatenate([on_high, on_room, self.free_residual]) - self.border.T @ right
+        at_border = np.concatenate([on_high, on_room, free_residual]) - self.border.T @ right
         at_border = np.asarray(np.linalg.solve(self.schur, at_border), dtype=np.float64)
         h = (right - self.solved @ at_border).reshape(-1, 2)
         high, price, free = at_border[:2], at_border[2:4], at_border[4:]
@@ -223,7 +238,8 @@ def minimise(programme: Programme, tol: float) -> list[Chains]:
         ahead = newton.step(aims)
         reached = float(point.moved(ahead, point.longest(ahead, 1.0)).products.mean())
         centre = mean * (reached / mean) ** 3
-        step = newton.step([a + centre - s * p for a, s, p in zip(aims, ahead.slacks, ahead.prices, strict=True)])
+        wanted = [a + centre - s * p for a, s, p in zip(aims, ahead.slacks, ahead.prices, strict=True)]
+        step = newton.step(wanted, refined=not far)
         length = point.longest(step, 0.995)
         if not length > 1e-9:
             break
