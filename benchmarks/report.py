@@ -132,7 +132,7 @@ def rivals(rows: list[dict]) -> list[str]:
                     row.get("status", ""),
                     seconds(row.get("seconds")),
                     number(times),
-                    number(row.get("gap"), "{:.1e}"),
+                    number(row.get("gap") if row.get("seconds") is not None else None, "{:.1e}"),  # else the one asked for
                     number(above, "{:.1e}"),
                 )
             )
