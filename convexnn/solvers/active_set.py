@@ -148,18 +148,21 @@ class ActiveSet:
                 return entries
             before = self.z.copy()
             hopeless[column] = not self._enter(column)
-            self._follow(before)
-            if (self.noise > doubtful).any():
+            if not self._follow(before) or (self.noise > doubtful).any():
                 return entries + 1  # the support may be off its optimum, from which alone a line leads down
         return ENTRIES * self.z.size
 
-    def _follow(self, before: Array) -> None:
-        """Update the correlations for what coefficients have changed since ``before``, and what may be wrong with them."""
+    def _follow(self, before: Array) -> bool:
+        """Update the correlations for what coefficients have changed since ``before``, and what may be wrong with them.
+
+        Return whether more may enter.
+        """
         moved, sizes = np.flatnonzero(self.z != before), np.sqrt(self.squares)
         steps = self.z[moved] - before[moved]
         self.correlations -= steps @ self.gram[moved]
         # no entry of the Gram matrix exceeds the product of its columns' sizes
         self.noise += EPSILON * float(np.abs(steps) @ sizes[moved]) * sizes
+        return True
 
     def _enter(self, column: int) -> bool:
         """Move along the line of a column, past every coefficient that reaches zero, until its correlation is 1."""

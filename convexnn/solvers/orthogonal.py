@@ -50,6 +50,7 @@ class OrthogonalSet(ActiveSet):
 
     basis: Array
     triangle: Array
+    least = np.inf  # the objective, of all entries so far
 
     def settle(self) -> None:
         """Minimise over the support by steps as far as the signs allow, until rounding is all that is left."""
@@ -70,8 +71,11 @@ class OrthogonalSet(ActiveSet):
             last = moved
         self.correlations, self.noise = self._from_rows()
 
-    def _follow(self, before: Array) -> None:
+    def _follow(self, before: Array) -> bool:
         self.settle()
+        value, last = self.objective()[0], self.least
+        self.least = min(value, last)
+        return value < last  # else columns come and go in a circle, of rounding
 
     def _residual(self) -> Array:
         used = np.flatnonzero(self.z)
