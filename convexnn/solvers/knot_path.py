@@ -221,7 +221,7 @@ class KnotPath:
     def _state(self, pattern: Pattern) -> State:
         """Return knots, signs and segment sums in the form of the solver for one beta."""
         data, ends = self.fitter.data, pattern.knots[[0, -1]]
-        sums = np.empty((max(1, self.fitter.x.size // 9), 5))
+        sums = np.empty((self.fitter.most_sums, 5))
         insert_sums(*data, ends, np.array([segment_sums(*data, *ends)]), pattern.knots, sums)
         return State(pattern.knots, pattern.signs, sums, np.empty(0), np.empty(0), 0.0)
 
