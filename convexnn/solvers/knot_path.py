@@ -215,7 +215,7 @@ class KnotPath:
         e = np.array([-(base + beta * rate) / gain, -rate / gain])
         parts = zip(free, pulled, eased, strict=True)
         values, slopes, turned = (np.array([a + beta * b + e[0] * c, b + e[1] * c]) for a, b, c in parts)
-        self.fitter._balance(state, self._excess(slopes[0], turned[0], pattern.side), pattern.side, slopes[0])
+        self.fitter.balance(state, self._excess(slopes[0], turned[0], pattern.side), pattern.side, slopes[0])
         return Line(values, slopes, turned, e)
 
     def _state(self, pattern: Pattern) -> State:
@@ -228,7 +228,7 @@ class KnotPath:
     def _solve(self, state: State, forces: Array, share: float) -> tuple[Array, Array, Array]:
         """Return values, slopes and what kinks turn, of the data (share 0) or of forces alone (share -1)."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        turned, _ = self.fitter._solve(state, forces, forces, share, values, slopes)
+        turned, _ = self.fitter.fit(state, forces, forces, share, values, slopes)
         return values, slopes, np.array(turned)
 
     def unit_forces(self, state: State, side: float) -> tuple[Array, Array]:
@@ -236,7 +236,7 @@ class KnotPath:
         return self.fitter.forces(state, 0.0), self.fitter.forces(state, side)
 
     def _excess(self, slopes: Array, turned: Array, side: float) -> float:
-        return self.fitter._excess(float(turned), slopes, side)
+        return self.fitter.excess(float(turned), slopes, side)
 
     def ahead(self, pattern: Pattern, line: Line, beta: float) -> Ahead:
         """Return when events come on a line."""

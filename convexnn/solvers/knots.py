@@ -205,8 +205,8 @@ class Fitter:
         Returns tau, and whether all kinks are known to have come out with their signs.
         """
         forces = self.forces(state, 0.0)
-        turned, right = self._solve(state, forces, forces, 0.0, values, slopes)
-        if not self.norm.coupled or self._excess(turned, slopes, side := _side(slopes)) <= 0.0:
+        turned, right = self.fit(state, forces, forces, 0.0, values, slopes)
+        if not self.norm.coupled or self.excess(turned, slopes, side := _side(slopes)) <= 0.0:
             return 0.0, right
         # where the kinks' signed variation comes out negative it was the wrong side: the optimum has it positive
         tau, turned = self._lean(state, side, values, slopes)
@@ -224,26 +224,27 @@ class Fitter:
         # F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
         forces = self.forces(state, side)
         change = self.forces(state, 0.0) - forces
-        turned, _ = self._solve(state, forces, change, 0.0, values, slopes)
-        short = self._excess(turned, slopes, side)
+        turned, _ = self.fit(state, forces, change, 0.0, values, slopes)
+        short = self.excess(turned, slopes, side)
         if short >= 0.0:
             return side, turned
-        rise = self._excess(self._solve(state, forces, change, -1.0, values, slopes)[0], slopes, side)
+        rise = self.excess(self.fit(state, forces, change, -1.0, values, slopes)[0], slopes, side)
         e = min(1.0, -short / rise) if rise > 0.0 else 1.0
-        turned, _ = self._solve(state, forces, change, e, values, slopes)
-        self._balance(state, self._excess(turned, slopes, side), side, slopes)
+        turned, _ = self.fit(state, forces, change, e, values, slopes)
+        self.balance(state, self.excess(turned, slopes, side), side, slopes)
         return side * (1.0 - e), turned
 
-    def _solve(
+    def fit(
         self, state: State, forces: Array, change: Array, share: float, values: Array, slopes: Array
     ) -> tuple[float, bool]:
+        """Write the values and slopes that answer to these forces: see :func:`convexnn.kernels.splines.fit_knots`."""
         return fit_knots(*self.data, *state[:3], forces, change, share, *self.tied(state), values, slopes)
 
-    def _excess(self, turned: float, slopes: Array, side: float) -> float:
+    def excess(self, turned: float, slopes: Array, side: float) -> float:
         """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
         return 0.5 * side * float(slopes[0] + slopes[-1]) - (self.norm.kink - 0.5) * turned
 
-    def _balance(self, state: State, excess: float, side: float, slopes: Array) -> None:
+    def balance(self, state: State, excess: float, side: float, slopes: Array) -> None:
         """Make the excess zero to the last digit by an outer slope, the one that rounding has hit if there is one."""
         if slopes.size == 1:
             slopes[0] = 0.0
