@@ -277,3 +277,18 @@ def test_kinks_that_rounding_hides_are_reported():
         assert any("hides kinks" in str(warning.message) for warning in seen) == bool((path.gaps_between > 1e-6).any())
         reported += bool(seen)
     assert 1 <= reported <= 3
+
+
+def test_many_columns_that_are_equal_on_the_data():
+    """Of the 2000 features that are tight at a kink most are equal on nine points, up to rounding."""
+    rng = np.random.default_rng(381712)
+    X, y = rng.normal(size=(9, 1)), rng.normal(size=9)
+    row = Row(4, "abs")
+    check_conditions(convex_nn_path(X, y, exact=True, tol=1e-9, **row.options), X, y, None, row)
+
+
+def test_units_of_the_data_change_nothing(rng):
+    X, y = rng.normal(size=(25, 2)), rng.normal(size=25)
+    path, tiny = (convex_nn_path(scale * X, scale * y, exact=True, depth=3) for scale in (1.0, 2.0**-30))
+    np.testing.assert_allclose(tiny.alphas * 2.0**60, path.alphas, rtol=1e-9)
+    np.testing.assert_allclose(tiny.dual_gaps, 0.0, atol=1e-9)

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from convexnn.canonical import EPSILON
 from convexnn.dictionaries.base import Rows
@@ -35,6 +34,7 @@ Array = NDArray[np.float64]
 BATCH = 20
 EXCESS = 1e-12  # violations below this part of alpha are rounding; ten times more after each step that goes nowhere
 ROUNDING = 32.0 * EPSILON
+GAIN = 1e-12  # a gain below this part of the aim is rounding
 DEPENDENT = 1e-7  # the rest of a column that depends on others is below this part of it
 SAME = 1e-8  # a change of direction below this part of it is none: only the representation of the fit has changed
 IDLE = 5
@@ -143,10 +143,11 @@ class Homotopy:
         zeros[falling] = np.minimum(line.p[falling] / line.q[falling], alpha)
         trial = max(alpha_min, float(zeros.max(initial=0.0)))
         while trial < alpha:
-            bound = trial + self.slack(trial, idle)
+            slack = self.slack(trial, idle) / trial
+            problem = replace(self.unit, betas=trial * self.unit.betas)
             self.sweeps += 1
-            found = price(self.unit, self.frame.root * line.residual(trial), limit=BATCH, slack=bound - 1.0)
-            if found.maximum <= bound or not any(map(len, found.features)):
+            found = price(problem, self.frame.root * line.residual(trial), limit=BATCH, slack=slack)
+            if found.maximum <= 1.0 + slack or not any(map(len, found.features)):
                 break
             columns = self.columns(found.features)
             sides = np.sign(np.concatenate(found.ratios))
@@ -204,21 +205,31 @@ class Homotopy:
 
 
 def _cone_projection(columns: Array, aim: Array) -> NDArray[np.int64]:
-    """Return independent columns whose non-negative combination is as close to ``aim`` as one of all columns can be."""
-    weights, _ = nnls(columns, aim)
-    chosen = np.flatnonzero(weights > 0.0)
-    while chosen.size:
-        _, sizes, directions = np.linalg.svd(columns[:, chosen], full_matrices=False)
-        if chosen.size <= len(columns) and sizes[-1] > DEPENDENT:
+    """Return independent columns whose non-negative combination is as close to ``aim`` as one of all columns can be.
+
+    The method of Lawson and Hanson. Among the columns are many that are equal on the data up to rounding: one enters only if
+    what it gains is more than that, and if it is independent of those chosen.
+    """
+    least = GAIN * float(np.linalg.norm(aim))
+    chosen, weights, barred = np.empty(0, np.int64), np.empty(0), np.zeros(columns.shape[1], bool)
+    for _ in range(sum(columns.shape)):
+        gains = columns.T @ (aim - columns[:, chosen] @ weights)
+        gains[chosen], gains[barred] = 0.0, 0.0
+        new = int(np.argmax(gains))
+        if gains[new] <= least:
             break
-        # the combination stays when its weights move along this direction, until one is zero
-        way = directions[-1] if directions[-1].max() > -directions[-1].min() else -directions[-1]
-        rising = way > 1e-12
-        reach = np.full(chosen.size, np.inf)
-        reach[rising] = weights[chosen[rising]] / way[rising]
-        least = int(np.argmin(reach))
-        weights[chosen] -= reach[least] * way
-        chosen = np.delete(chosen, least)
+        trial, start = np.append(chosen, new), np.append(weights, 0.0)
+        solved, _, rank, _ = np.linalg.lstsq(columns[:, trial], aim, rcond=DEPENDENT)
+        if rank < trial.size or solved[-1] <= 0.0:
+            barred[new] = True
+            continue
+        while (falling := solved <= 0.0).any():
+            # as far as all stay non-negative; the first that would not goes
+            reach = np.where(falling, start / np.maximum(start - solved, 1e-300), np.inf)
+            kept = np.arange(trial.size) != np.argmin(reach)
+            start, trial = (start + reach.min() * (solved - start))[kept], trial[kept]
+            solved, barred[:] = np.linalg.lstsq(columns[:, trial], aim, rcond=None)[0], False
+        chosen, weights = trial, solved
     return chosen
 
 
