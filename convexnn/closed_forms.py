@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
+
+from convexnn.activations import PIECEWISE_LINEAR, STEPS
 
 Array = NDArray[np.float64]
+ALPHA = [Interval(Real, 0.0, None, closed="left")]
 
 
+@validate_params(
+    {
+        "alpha": ALPHA,
+        "activation": [StrOptions({*PIECEWISE_LINEAR, *STEPS})],
+        "architecture": [StrOptions({"narrow", "symmetrized", "parallel", "tree"})],
+    },
+    prefer_skip_nested_validation=True,
+)
 def two_points(
     x: ArrayLike,
     y: ArrayLike,
@@ -40,6 +55,11 @@ def two_points(
     ndarray of shape (2,)
         The fitted values.
 
+    Raises
+    ------
+    ValueError
+        If there are not two points at distinct inputs, or another argument is not valid.
+
     Notes
     -----
     Source: *A Library of Mirrors* (arXiv 2403.01046), the networks of two data points; theory section 4.
@@ -50,17 +70,21 @@ def two_points(
     >>> two_points([0.0, 1.0], [0.0, 3.0], alpha=0.25).tolist()
     [0.5, 2.5]
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    w = np.ones(2) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    cost = {"sign": 0.5, "threshold": 1.0}.get(activation, 1.0 / abs(x[1] - x[0]))
+    values, w = _targets(y, sample_weight)
+    points: Array = check_array(x, ensure_2d=False, dtype=np.float64, input_name="x")
+    check_consistent_length(points, values)
+    if points.shape != (2,) or points[0] == points[1]:
+        raise ValueError(f"x must hold two distinct inputs, got {x!r}")
+    cost = {"sign": 0.5, "threshold": 1.0}.get(activation, 1.0 / abs(points[1] - points[0]))
     if architecture == "symmetrized":
         cost *= 2.0 ** (-1.0 / 3.0)
     shrunk = alpha * w.sum() * cost * w.sum() / (w[0] * w[1])
-    rise = y[1] - y[0]
+    rise = values[1] - values[0]
     kept = np.sign(rise) * max(abs(rise) - shrunk, 0.0)
-    return float(np.average(y, weights=w)) + kept * np.array([-w[1], w[0]]) / w.sum()
+    return float(np.average(values, weights=w)) + kept * np.array([-w[1], w[0]]) / w.sum()
 
 
+@validate_params({"alpha": ALPHA, "activation": [StrOptions(set(STEPS))]}, prefer_skip_nested_validation=True)
 def monotone_steps(
     y: ArrayLike, alpha: float, *, sample_weight: ArrayLike | None = None, activation: str = "sign"
 ) -> Array:
@@ -88,7 +112,7 @@ def monotone_steps(
     Raises
     ------
     ValueError
-        If y is not monotone.
+        If y is not monotone, or another argument is not valid.
 
     Notes
     -----
@@ -100,13 +124,12 @@ def monotone_steps(
     >>> monotone_steps([0.0, 1.0, 2.0, 5.0], alpha=0.5).tolist()
     [1.0, 1.0, 2.0, 4.0]
     """
-    y = np.asarray(y, dtype=np.float64)
-    if not ((np.diff(y) >= 0.0).all() or (np.diff(y) <= 0.0).all()):
+    values, w = _targets(y, sample_weight)
+    if not ((np.diff(values) >= 0.0).all() or (np.diff(values) <= 0.0).all()):
         raise ValueError("y must be monotone")
-    w = np.ones(y.size) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     pull = alpha * w.sum() * (0.5 if activation == "sign" else 1.0)
-    low, high = _water_level(y, w, pull), -_water_level(-y, w, pull)
-    return np.clip(y, low, high) if low < high else np.full(y.size, np.average(y, weights=w))
+    low, high = _water_level(values, w, pull), -_water_level(-values, w, pull)
+    return np.clip(values, low, high) if low < high else np.full(values.size, np.average(values, weights=w))
 
 
 def _water_level(y: Array, w: Array, volume: float) -> float:
@@ -118,6 +141,14 @@ def _water_level(y: Array, w: Array, volume: float) -> float:
     return float(y[k] + (volume - below[k]) / area[k])
 
 
+@validate_params(
+    {
+        "n": [Interval(Integral, 2, None, closed="left")],
+        "alpha": ALPHA,
+        "depth": [Interval(Integral, 2, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
 def alternating_signs(n: int, alpha: float, *, depth: int = 2) -> Array:
     """Return the values of the optimal sign network on n targets 1, -1, 1, -1, ... at distinct inputs.
 
@@ -161,3 +192,14 @@ def alternating_signs(n: int, alpha: float, *, depth: int = 2) -> Array:
         out[1:-1] = inner
     out[[0, -1]] = y[[0, -1]] * (1.0 - beta / 2.0)
     return out if 1.0 - beta / 2.0 > inner else np.full(n, y.mean())
+
+
+def _targets(y: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Array, Array]:
+    """Return checked targets and weights."""
+    values: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    if values.ndim != 1:
+        raise ValueError(f"y must be one-dimensional, got shape {values.shape}")
+    w: Array = _check_sample_weight(sample_weight, values, dtype=np.float64)
+    if not (w > 0.0).all():
+        raise ValueError("sample_weight must be positive: leave out rows of weight zero")
+    return values, w

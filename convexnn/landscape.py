@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from convexnn._base import BaseConvexNN
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+COUNT = [Interval(Integral, 1, None, closed="left")]
 ZERO = 1e-9  # weights below this part of their sum are zero
 
 
@@ -143,6 +146,7 @@ class OptimalSet:
         self.max_units, self.dimension = len(self._range), len(self._null)
         self.unique = self.dimension == 0 or not self._movable()
 
+    @validate_params({"n_tries": COUNT, "random_state": ["random_state"]}, prefer_skip_nested_validation=True)
     def sparsest(self, *, n_tries: int = 10, random_state=0) -> BaseConvexNN:
         """Return an optimal network with few units: a vertex of the optimal set, the sparsest of several.
 
@@ -169,6 +173,7 @@ class OptimalSet:
                 best = weights
         return self._network(best)
 
+    @validate_params({"feature": [Integral]}, prefer_skip_nested_validation=True)
     def extremes(self, feature: int) -> Extremes:
         """Return the least and the greatest weight of a feature over all optimal networks.
 
@@ -181,14 +186,22 @@ class OptimalSet:
         -------
         Extremes
             The weights z, in the units of ``coef_``, and networks that attain them.
+
+        Raises
+        ------
+        IndexError
+            If there is no such feature.
         """
-        place = range(len(self.features))[feature]
+        if not -len(self.features) <= feature < len(self.features):
+            raise IndexError(f"feature {feature} is not among the {len(self.features)} that an optimal network may have")
+        place = int(feature) % len(self.features)
         goal = np.zeros(self._weights.size)
         goal[place] = self.signs[place]
         ends = [self._weights, self._weights] if self.unique else [self._vertex(-goal), self._vertex(goal)]
         least, greatest = (self._coefficients(weights)[place] for weights in ends)
         return Extremes(float(least), float(greatest), *(self._network(weights) for weights in ends))
 
+    @validate_params({"n": COUNT, "random_state": ["random_state"]}, prefer_skip_nested_validation=True)
     def sample(self, n: int, *, random_state=None) -> list[BaseConvexNN]:
         """Return different optimal networks: random points between random vertices of the optimal set.
 
@@ -230,7 +243,7 @@ class OptimalSet:
         """Return weights that maximise ``goal`` over the optimal set."""
         # in units in which every column has norm one, and the weights sum to about one
         start = self._weights * self._scale
-        total = float(start.sum())
+        total = float(start.sum()) or 1.0  # at the critical alpha features are tight, and none is used
         cost = goal / self._scale
         programme = {"A_eq": self._range, "b_eq": self._range @ start / total, "bounds": (0.0, None)}
         for tolerance in (1e-10, 1e-9, 1e-7):

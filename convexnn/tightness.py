@@ -15,6 +15,7 @@ from convexnn.duality import Problem, evaluate_gap
 from convexnn.solvers.solution import Solution
 
 Array = NDArray[np.float64]
+NOISE = 1e-13  # coefficients below this part of their sum are rounding
 RANK = 1e-11  # singular values below this part of the largest are zero
 ENTRIES = 50_000_000
 
@@ -59,6 +60,8 @@ def dual_point(problem: Problem, columns: Array, weights: Array) -> tuple[Array,
 def allowed_features(problem: Problem, solution: Solution) -> tuple[tuple[Rows, ...], Array, Array, Array]:
     """Return all features that the gap does not exclude: rows, columns, signs, and |z| beta of the solution."""
     z = np.concatenate([c * beta for c, beta in zip(solution.coef, problem.betas, strict=True)])
+    # a feature that rounding has left need not be tight, nor have its sign
+    z[np.abs(z) <= NOISE * np.abs(z).sum()] = 0.0
     lam, gap = dual_point(problem, columns_over_beta(problem, solution.features), z)
     # the dual objective is strongly concave: the optimal dual point is within this distance
     radius = float(np.sqrt(2.0 * gap)) + 1e-12 * float(np.linalg.norm(lam))

@@ -240,3 +240,45 @@ def test_weights_over_six_decades():
             for network in [*networks, ends.least_network, ends.greatest_network]:
                 assert network.certify().relative_gap <= 1e-6
                 assert network.objective_ == pytest.approx(model.objective_, rel=1e-8)
+
+
+def test_features_that_rounding_leaves_are_not_allowed():
+    """A weight of 1e-18 says nothing: it made tight, of either sign, what is not, and let in features that are excluded."""
+    X, y = np.array([[0, 2], [1, 0], [2, 3], [3, 1]]), np.array([1, -1, 1, -1])
+    model = _fit({"activation": "abs"}, X, y, ratio=0.9)
+    landscape = optimal_set(model)
+    assert len(landscape.features) == 1 and landscape.signs.tolist() == [1.0]
+
+
+def test_at_the_critical_alpha_features_are_tight_and_none_is_used():
+    X, y = _data(0)
+    landscape = optimal_set(_fit({"activation": "abs"}, np.column_stack([X, X]), y, ratio=1.0))
+    assert landscape.unique and len(landscape.features) == 2
+    assert landscape.sparsest().coef_.size == 0 and landscape.extremes(1).greatest == 0.0
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "match"),
+    [
+        (lambda s: s.extremes(99), IndexError, "feature 99 is not among the"),
+        (lambda s: s.extremes(0.5), ValueError, "'feature' parameter"),
+        (lambda s: s.sample(0), ValueError, "'n' parameter"),
+        (lambda s: s.sample(1, random_state="a"), ValueError, "'random_state' parameter"),
+        (lambda s: s.sparsest(n_tries=0), ValueError, "'n_tries' parameter"),
+        (lambda s: two_points([0, 0], [1, 2], 0.1), ValueError, "two distinct inputs"),
+        (lambda s: two_points([0, 1, 2], [1, 2, 3], 0.1), ValueError, "two distinct inputs"),
+        (lambda s: two_points([0, 1], [1, 2, 3], 0.1), ValueError, "inconsistent numbers"),
+        (lambda s: two_points([0, 1], [1, np.nan], 0.1), ValueError, "y contains NaN"),
+        (lambda s: two_points([0, 1], [1, 2], -0.1), ValueError, "'alpha' parameter"),
+        (lambda s: two_points([0, 1], [1, 2], 0.1, activation="tanh"), ValueError, "'activation' parameter"),
+        (lambda s: two_points([0, 1], [1, 2], 0.1, sample_weight=[1, 0]), ValueError, "must be positive"),
+        (lambda s: monotone_steps([0, 1], 0.1, activation="relu"), ValueError, "'activation' parameter"),
+        (lambda s: monotone_steps([[0, 1]], 0.1), ValueError, "one-dimensional"),
+        (lambda s: alternating_signs(1, 0.1), ValueError, "'n' parameter"),
+        (lambda s: alternating_signs(4, 0.1, depth=1), ValueError, "'depth' parameter"),
+    ],
+)
+def test_bad_arguments_are_named(ask, error, match):
+    X, y = _data(0)
+    with pytest.raises(error, match=match):
+        ask(optimal_set(_fit({"activation": "abs"}, np.column_stack([X, X]), y)))

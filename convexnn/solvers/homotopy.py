@@ -211,7 +211,8 @@ def _cone_projection(columns: Array, aim: Array) -> NDArray[np.int64]:
     what it gains is more than that, and if it is independent of those chosen.
     """
     least = GAIN * float(np.linalg.norm(aim))
-    chosen, weights, barred = np.empty(0, np.int64), np.empty(0), np.zeros(columns.shape[1], bool)
+    chosen, barred = np.empty(0, np.int64), np.zeros(columns.shape[1], bool)
+    weights: Array = np.empty(0)
     for _ in range(sum(columns.shape)):
         gains = columns.T @ (aim - columns[:, chosen] @ weights)
         gains[chosen], gains[barred] = 0.0, 0.0
@@ -229,7 +230,7 @@ def _cone_projection(columns: Array, aim: Array) -> NDArray[np.int64]:
             kept = np.arange(trial.size) != np.argmin(reach)
             start, trial = (start + reach.min() * (solved - start))[kept], trial[kept]
             solved, barred[:] = np.linalg.lstsq(columns[:, trial], aim, rcond=None)[0], False
-        chosen, weights = trial, solved
+        chosen, weights = trial, solved.astype(np.float64)
     return chosen
 
 
