@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -18,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from convexnn._base import BaseConvexNN, fitting
 from convexnn._export.files import read_block, write_block
-from convexnn._folds import Fold, validate
+from convexnn._folds import Fold, takes_weights, validate
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
 from convexnn.model import build_model
@@ -224,7 +225,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             Non-negative weights of the rows, for training and for the scores; with metadata routing, for scorers that
             ask for them.
         **params : dict
-            Passed to the splitter (``groups``, say), if metadata routing is enabled.
+            Passed to the splitter (``groups``, say); with metadata routing, to the splitter and the scorer that ask for it.
 
         Returns
         -------
@@ -242,17 +243,18 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
                 template.convexity_cst = [shape.convexity for shape in shapes]
             w = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
             scorer = None if self.scoring is None else check_scoring(self, self.scoring)
-            routed = process_routing(self, "fit", sample_weight=sample_weight, **params) if params else None
-            splits = self._splitter(len(y)).split(X, y, **({} if routed is None else routed.splitter.split))
+            for_splitter, for_scorer = self._routed(scorer, sample_weight, params)
+            splits = self._splitter(len(y)).split(X, y, **for_splitter)
             candidates = []
             for template in templates:
                 trainer = template._trainer(X, y, w)
                 grid = geometric_alphas(trainer.alpha_max, int(self.alphas), self.eps) if given is None else given
                 candidates.append((template, trainer, grid))
-            folds = [Fold(X, y, w, train, test, scorer) for train, test in splits]
+            rows = np.arange(len(y))  # splits may be lists or masks as well
+            folds = [Fold(X, y, w, rows[train], rows[test], scorer, for_scorer) for train, test in splits]
             folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
             if not folds:
-                raise ValueError("All rows that cv leaves out have a sample_weight of zero.")
+                raise ValueError("cv leaves out no row, or all that it does have a sample_weight of zero.")
             jobs = (delayed(validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
             parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
             results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
@@ -271,6 +273,14 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
             self._keep(training, build_model(training.problem, training.solution, training.spec))
         return self
+
+    def _routed(self, scorer, sample_weight, params) -> tuple[dict, dict]:
+        """Return what the splitter and the scorer are given beside the rows: what they ask for, if metadata are routed."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
+            return routed.splitter.split, {} if scorer is None else routed.scorer.score
+        weighed = sample_weight is not None and scorer is not None and takes_weights(scorer)
+        return params, {"sample_weight": sample_weight} if weighed else {}
 
     def _templates(self) -> list[ConvexNNRegressor]:
         """Return an estimator for each architecture to try; narrow sign and threshold networks are the same at any depth."""
@@ -354,7 +364,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         return self._model.predict(validate_data(self, X, dtype=np.float64, reset=False))
 
     def get_metadata_routing(self):
-        """Return how metadata are routed: ``fit`` passes them to the splitter.
+        """Return how metadata are routed: ``fit`` passes them to the splitter and the scorer.
 
         Returns
         -------
@@ -362,7 +372,11 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             The routing.
         """
         mapping = MethodMapping().add(caller="fit", callee="split")
-        return MetadataRouter(owner=self).add_self_request(self).add(splitter=self._splitter(), method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(self).add(splitter=self._splitter(), method_mapping=mapping)
+        if self.scoring is not None:
+            mapping = MethodMapping().add(caller="fit", callee="score")
+            router.add(scorer=check_scoring(self, self.scoring), method_mapping=mapping)
+        return router
 
 
 def _standard_error(score: Array, shares: Array) -> Array:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import _check_method_params
 
 from convexnn._regressor import ConvexNNRegressor
 from convexnn._threads import one_blas_thread
@@ -20,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows to train on, rows left out, and what scores the latter."""
+    """Rows to train on, rows left out, and what scores the latter, with what it is given for all rows."""
 
     X: Array
     y: Array
@@ -28,6 +30,7 @@ class Fold:
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     scorer: Callable[..., float] | None
+    metadata: dict[str, Any]
 
     @property
     def weight(self) -> float:
@@ -64,10 +67,14 @@ def validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Ar
             return mse, -mse, path.dual_gaps
         means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
         return mse, -np.array(means), path.dual_gaps
-    weights = {"sample_weight": w} if w is not None and _takes_weights(fold.scorer) else {}
-    return mse, np.array([fold.scorer(_Point(model), X, y, **weights) for model in path.models]), path.dual_gaps
+    metadata = _check_method_params(fold.X, fold.metadata, indices=fold.test)
+    score = np.array([fold.scorer(_Point(model), X, y, **metadata) for model in path.models])
+    if score.ndim != 1 or score.dtype.kind not in "biuf" or not np.isfinite(score).all():
+        raise ValueError(f"scoring must give a finite number on every fold, got {score.tolist()} for {len(y)} rows")
+    return mse, score, path.dual_gaps
 
 
-def _takes_weights(scorer: Callable[..., float]) -> bool:
+def takes_weights(scorer: Callable[..., float]) -> bool:
+    """Return whether a scorer has an argument for weights."""
     own = getattr(scorer, "_score_func", scorer)  # a scorer of scikit-learn passes them on
     return "sample_weight" in signature(own).parameters

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from convexnn._regressor import ConvexNNRegressor
 from convexnn._threads import one_blas_thread
 from convexnn.path import SolutionPath, falling, follow, follow_exactly, geometric_alphas
+from convexnn.progress import watching
 from convexnn.training import Trainer
 
 
@@ -104,7 +105,8 @@ def convex_nn_path(
     if exact:
         return _exact(trainer, eps * trainer.alpha_max if given is None else float(given[-1]), estimator.tol)
     grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
-    path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
+    with watching(trainer.unit.data, estimator.verbose - 1):
+        path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
     _warn_where_not_converged(path, estimator.tol)
     return path
 

@@ -15,7 +15,7 @@ from convexnn.dictionaries.base import SplineDictionary
 from convexnn.duality import evaluate_gap, refit, relative_gap
 from convexnn.model import Feature, Model, build_model
 from convexnn.network import Network
-from convexnn.progress import bar, watching
+from convexnn.progress import bar, interrupted
 from convexnn.training import Trainer, Training
 
 Array = NDArray[np.float64]
@@ -276,12 +276,13 @@ def follow_exactly(trainer: Trainer, alpha_min: float) -> tuple[SolutionPath, st
 def follow(
     trainer: Trainer, alphas: Array, *, tol: float, max_iter: int, verbose: int = 0
 ) -> SolutionPath:
-    """Solve at falling alphas, each from the solution before; Ctrl-C ends the path with the alpha that it is at."""
+    """Solve at falling alphas, each from the solution before; a Ctrl-C that is watched for ends the path where it is."""
+    if alphas[-1] == 0.0:
+        trainer.check_interpolation()  # an error there comes before any work
     out: list[Training] = []
-    with watching(trainer.unit.data, verbose - 1) as watch:
-        for alpha in bar(alphas, len(alphas), "path", verbose):
-            start = out[-1].solution if out else None
-            out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
-            if watch.interrupt.pressed:
-                break
+    for alpha in bar(alphas, len(alphas), "path", verbose):
+        start = out[-1].solution if out else None
+        out.append(trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start))
+        if interrupted():
+            break
     return SolutionPath(tuple(out))

@@ -74,6 +74,12 @@ def report(data: CanonicalData, primal: float, gap: float, active: int) -> bool:
     return watch.interrupt.pressed
 
 
+def interrupted() -> bool:
+    """Return whether Ctrl-C has been pressed while someone listens."""
+    watch = _watch.get()
+    return watch is not None and watch.interrupt.pressed
+
+
 @contextmanager
 def watching(data: CanonicalData, verbose: int = 0) -> Iterator[Watch]:
     """Listen to the solvers inside; a first Ctrl-C asks them to stop, a second one is a KeyboardInterrupt as ever."""

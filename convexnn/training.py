@@ -42,8 +42,7 @@ class Trainer:
         if alpha == 0.0 and self.alpha_max > 0.0:
             from convexnn.solvers.interpolation import interpolate
 
-            if self.unit.network is not None:
-                raise ValueError("alpha=0 has no meaning under a shape constraint, which need not be met by any interpolant")
+            self.check_interpolation()
             return Training(self.unit, interpolate(self.unit), self.spec, alpha, self.alpha_max, "interpolation")
         problem = replace(self.unit, betas=alpha * self.unit.betas)
         if alpha >= self.alpha_max:
@@ -62,6 +61,11 @@ class Trainer:
             problem, solution = polish(problem, self.spec, solution, fit, tol)
         solution = in_units(problem, solution)
         return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
+
+    def check_interpolation(self) -> None:
+        """Refuse alpha = 0 where no interpolant is asked for."""
+        if self.alpha_max > 0.0 and self.unit.network is not None:
+            raise ValueError("alpha=0 has no meaning under a shape constraint, which need not be met by any interpolant")
 
 
 def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:

@@ -21,7 +21,7 @@ def read_constraint(argument: str, value: Any, n_features: int, names: Sequence[
     if isinstance(value, dict):
         if names is None:
             raise ValueError(f"{argument} was passed as a dict, but X has no string column names to match its keys")
-        unknown = sorted(set(value) - set(names))
+        unknown = sorted(set(value) - set(names), key=str)
         if unknown:
             raise ValueError(f"{argument} names {unknown}, which X does not have")
         value = [value.get(name, 0) for name in names]

@@ -1,14 +1,17 @@
 """ConvexNNRegressorCV: its errors are those of separate fits, its choice the best of them; scikit-learn's checks."""
 
+import signal
+
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.metrics import make_scorer, max_error, mean_pinball_loss
+from sklearn.metrics import make_scorer, max_error, mean_pinball_loss, mean_squared_error
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, RepeatedKFold, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
 from convexnn.datasets import load_mcycle, load_run_log
+from convexnn.training import Trainer
 
 FOLDS = KFold(3, shuffle=True, random_state=1)
 
@@ -159,7 +162,7 @@ def test_some_row_left_out_must_have_a_weight(data):
     X, y, _ = data
     train, test = np.arange(80), np.arange(80, 90)
     weight = np.where(np.arange(90) < 80, 1.0, 0.0)
-    with pytest.raises(ValueError, match="All rows that cv leaves out have a sample_weight of zero"):
+    with pytest.raises(ValueError, match="have a sample_weight of zero"):
         ConvexNNRegressorCV(alphas=2, cv=[(train, test)]).fit(X, y, sample_weight=weight)
 
 
@@ -171,6 +174,49 @@ def test_groups_are_routed_to_the_splitter(data):
     fixed = [(np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in range(3)]
     expected = ConvexNNRegressorCV(alphas=4, cv=fixed).fit(X, y)
     np.testing.assert_allclose(np.sort(model.mse_path_, axis=1), np.sort(expected.mse_path_, axis=1), rtol=1e-12)
+
+
+def test_splits_may_be_lists_or_masks(data):
+    X, y, _ = data
+    lists = [(list(range(30)), list(range(30, 90))), (list(range(30, 90)), list(range(30)))]
+    masks = [tuple(np.isin(np.arange(90), part) for part in split) for split in lists]
+    arrays = [tuple(np.array(part) for part in split) for split in lists]
+    scores = [ConvexNNRegressorCV(alphas=4, cv=cv).fit(X, y).cv_results_["mean_score"] for cv in (lists, masks, arrays)]
+    np.testing.assert_array_equal(scores[0], scores[2])
+    np.testing.assert_array_equal(scores[1], scores[2])
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_weights_are_routed_to_scorers_that_ask_for_them(asks, data):
+    X, y, w = data
+    plain = ConvexNNRegressorCV(alphas=3, cv=FOLDS, scoring="neg_mean_squared_error").fit(X, y, w + 1)
+    with config_context(enable_metadata_routing=True):
+        scorer = make_scorer(mean_squared_error, greater_is_better=False).set_score_request(sample_weight=asks)
+        routed = ConvexNNRegressorCV(alphas=3, cv=FOLDS, scoring=scorer).fit(X, y, w + 1)
+    np.testing.assert_array_equal(routed.mse_path_, plain.mse_path_)
+    assert np.array_equal(routed.cv_results_["score"], plain.cv_results_["score"]) == asks
+
+
+@pytest.mark.parametrize("score", [np.nan, "good", None, [1.0, 2.0]], ids=str)
+def test_scores_must_be_numbers(score, data):
+    with pytest.raises(ValueError, match="scoring must give a finite number"):
+        ConvexNNRegressorCV(alphas=2, cv=2, scoring=lambda model, X, y: score).fit(*data[:2])
+
+
+def test_ctrl_c_ends_the_choice(data, monkeypatch):
+    """A path that is cut short in a fold has nothing to say, and no choice is made without it."""
+    train, calls = Trainer.train, []
+
+    def pressed(self, alpha, **options):
+        calls.append(alpha)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return train(self, alpha, **options)
+
+    monkeypatch.setattr(Trainer, "train", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        ConvexNNRegressorCV(alphas=4, cv=3).fit(*data[:2])
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("cv", [2, ShuffleSplit(1, random_state=0), KFold(10)], ids=str)

@@ -115,3 +115,10 @@ def test_warns_where_the_tolerance_is_not_reached():
     rng = np.random.default_rng(3)
     with pytest.warns(UserWarning, match=r"at \d of 5 alphas"):
         convex_nn_path(rng.normal(size=(60, 1)), rng.normal(size=60), alphas=5, max_iter=1, tol=1e-12)
+
+
+def test_what_has_no_interpolant_is_refused_before_any_work(rng, monkeypatch):
+    X, y = rng.normal(size=(9, 1)), rng.normal(size=9)
+    monkeypatch.setattr("convexnn.training.solve", None)
+    with pytest.raises(ValueError, match="alpha=0 has no meaning under a shape constraint"):
+        convex_nn_path(X, y, alphas=[0.01, 0.0], monotonic_cst=[1])
