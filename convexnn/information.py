@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.path import geometric_alphas
+from convexnn.progress import interrupted
 from convexnn.training import Trainer, Training
 
 Array = NDArray[np.float64]
 ALPHAS = 100
 EPS = 1e-5
+ROUNDING = 1e-13  # coefficients below this part of their sum
 EXACT = 1e-12  # residuals below this part of the variance: an interpolant, whose likelihood means nothing
 
 
@@ -50,19 +52,28 @@ def choose_alpha(trainer: Trainer, name: str, *, tol: float, max_iter: int) -> C
     for alpha in geometric_alphas(trainer.alpha_max, ALPHAS, EPS):
         start = trainings[-1].solution if trainings else None
         training = trainer.train(float(alpha), tol=tol, max_iter=max_iter, start=start)
-        df = free + sum(z.size for z in training.solution.coef)
+        df = free + _active(training)
         squares = _squares(training)
-        if trainings and (2 * df > total or squares <= EXACT * 2.0 * data.null_objective):
+        if trainings and (2 * df > total or squares <= EXACT * 2.0 * data.null_objective * data.objective_scale):
             break
         trainings.append(training)
         values.append(total * math.log(max(squares, 1e-300) / total) + price * df)
+        if interrupted():
+            break
     return Chosen(
         trainings[int(np.argmin(values))], np.array([training.alpha for training in trainings]), np.array(values)
     )
 
 
+def _active(training: Training) -> int:
+    """Return the number of active features, without those that rounding has left."""
+    parts = zip(training.solution.coef, training.problem.betas, strict=True)
+    z = np.concatenate([beta * np.abs(part) for part, beta in parts])
+    return int(np.count_nonzero(z > ROUNDING * z.sum()))
+
+
 def _squares(training: Training) -> float:
-    """Return the weighted squared error on the original rows, in canonical units."""
+    """Return the weighted squared error on the original rows."""
     problem, solution = training.problem, training.solution
     penalty = sum(float(beta * np.abs(z).sum()) for beta, z in zip(problem.betas, solution.coef, strict=True))
-    return 2.0 * (solution.gap.primal - penalty + problem.data.constant)
+    return 2.0 * (solution.gap.primal - penalty + problem.data.constant) * problem.data.objective_scale

@@ -27,8 +27,8 @@ def test_criterion_and_choice(name, parameters, data):
         df = fit.coef_.size + 1 + np.count_nonzero(fit.skip_coef_)
         n, squares = w.sum(), np.sum(w * (y - fit.predict(X)) ** 2)
         expected.append(n * np.log(squares / n) + (2 if name == "aic" else np.log(n)) * df)
-    # up to the units of the squares, and a feature more or less, of no size, in one of two fits of a small gap
-    np.testing.assert_allclose(np.diff(model.criterion_[list(places)]), np.diff(expected), atol=2 * np.log(n))
+    # up to a feature more or less, of no size, in one of two fits of a small gap
+    np.testing.assert_allclose(model.criterion_[list(places)], expected, atol=2 * np.log(n))
 
 
 def test_weights_count_as_rows(data):
@@ -81,3 +81,16 @@ def test_interpolation_ends_the_path():
 def test_only_the_squared_loss(data):
     with pytest.raises(ValueError, match="needs loss='squared'"):
         ConvexNNRegressor(alpha="bic", loss="huber").fit(*data)
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "abs"}, {"activation": "leaky_relu"}], ids=str)
+def test_what_rounding_leaves_is_no_degree_of_freedom(options, rng):
+    """A unit of weight 1e-17, which rounding leaves, is no degree of freedom."""
+    X = rng.integers(0, 12, size=(60, 2)).astype(float)
+    y = np.abs(X[:, 0] - 6) + rng.normal(size=60)
+    model = ConvexNNRegressor(alpha="bic", **options).fit(X, y)
+    for alpha, criterion in zip(model.alphas_[:40:4], model.criterion_[:40:4], strict=True):
+        fit = ConvexNNRegressor(alpha=alpha, **options).fit(X, y)
+        df = (criterion - 60 * np.log(np.mean((y - fit.predict(X)) ** 2))) / np.log(60)
+        real = np.abs(fit.coef_) > 1e-12 * np.abs(fit.coef_).sum()
+        assert df == pytest.approx(1 + np.count_nonzero(real), abs=1e-3)
