@@ -65,10 +65,11 @@ def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
     if training.solution.lam is not None:
         points.append(training.solution.lam)
     if training.alpha == 0.0:
-        points = [np.zeros(data.y.size)]
+        # another has to be scaled to zero, unless no feature gains by it, as under a constraint that leaves the constant
+        points.append(np.zeros(data.y.size))
     points = [feasible(problem, lam) for lam in points]
     gaps = [_charged(evaluate_gap(problem, predicted, penalty, lam=lam, limit=0), training, lam) for lam in points]
-    return min(zip(gaps, points, strict=True), key=lambda pair: pair[0].gap)
+    return min(zip(gaps, points, strict=True), key=lambda pair: (np.isinf(pair[0].violations.maximum), pair[0].gap))
 
 
 def certify_fit(training: Training, model: Model) -> Certificate:

@@ -310,3 +310,16 @@ def test_refuses(options, message):
     X, y, _ = data(0, 10)
     with pytest.raises(ValueError, match=message):
         ConvexNNRegressor(**options).fit(X, y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "abs"])
+@pytest.mark.parametrize(
+    "constraint", [{"monotonic_cst": [-1]}, {"convexity_cst": [1], "skip_connection": True}], ids=["monotonic", "convex"]
+)
+def test_a_constraint_that_leaves_no_unit_has_a_certificate(activation, constraint, rng):
+    """The null fit is optimal at every alpha: the largest correlation is rounding, of either sign."""
+    x = np.sort(rng.uniform(0, 3, size=40))
+    y = x**3 if "monotonic_cst" in constraint else -((x - 1) ** 2)
+    model = ConvexNNRegressor(activation=activation, **constraint).fit(x[:, None], y)
+    assert model.alpha_max_ == 0.0 and model.n_neurons_ == 0
+    assert model.dual_gap_ <= 1e-12 and model.certify().relative_gap <= 1e-12

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.architecture import Shape
+from convexnn.canonical import EPSILON
 from convexnn.dictionaries.base import Array, Atoms, Priced, Rows, SplineNorm
 from convexnn.dictionaries.selection import extrema
+
+ROUNDING = 16.0 * EPSILON
 
 
 class Shapes(Atoms):
@@ -59,7 +62,10 @@ class Shapes(Atoms):
         rows = self._monotone(hinge) if self.shape.convexity == 0 else self._convex(hinge)
         correlation = self._correlations(rows, hinge)
         order = np.argsort(-correlation, kind="stable")
-        maximum = float(max(correlation[order[0]], 0.0)) if order.size else 0.0
+        # where no corner gains anything, as where the constraint leaves but a constant, the largest is rounding
+        noise = ROUNDING * float(np.abs(lam).sum()) * float(np.ptp(self.points))
+        order = order[correlation[order] > noise]
+        maximum = float(correlation[order[0]]) if order.size else 0.0
         order = order[correlation[order] > bound][:limit]
         return Priced(maximum, rows[order], correlation[order])
 
