@@ -33,7 +33,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     features, coef = dictionary.represent(steps)
     cost = float(problem.betas[0]) * float(np.abs(coef).sum())
     fit = steps if x is None else omega * x + steps
-    lam = _dual_point(x, w, steps, _weighted_residuals(w, y, fit), penalty)
+    lam = _dual_point(x, w, steps, _weighted_residuals(w, y, steps, x, omega), penalty)
     gap = evaluate_gap(problem, fit, cost, lam=lam, paired=cost, limit=0)
     status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
     intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
@@ -41,16 +41,18 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
 
 
-def _weighted_residuals(w: Array, y: Array, fit: Array) -> Array:
-    residuals = y - fit
+def _weighted_residuals(w: Array, y: Array, steps: Array, x: Array | None, omega: float) -> Array:
+    """Return the weighted residuals of omega x + steps; the steps, which may be all but the targets, are taken off first."""
+    residuals = y - steps
+    if x is not None:
+        residuals -= omega * x
     residuals *= w
     return residuals
 
 
-def _levels(steps: Array, rounding: float = 0.0) -> tuple[NDArray[np.int64], Array]:
+def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
     """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
-    jumps = np.diff(steps)
-    starts = np.concatenate(([0], np.flatnonzero(np.abs(jumps, out=jumps) > rounding) + 1))
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
     return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
 
 
@@ -62,10 +64,14 @@ def _steps(y: Array, w: Array, penalty: float) -> Array:
     """Denoise, then set every level to what its points and its two steps say: exact to the last digits."""
     from convexnn.kernels.total_variation import denoise
 
-    # levels that meet exactly come out of the recursion apart by rounding, with steps of any sign
-    starts, signs = _levels(denoise(y, w, penalty), 1e-14 * float(np.abs(y).max()))
-    levels = (np.add.reduceat(w * y, starts) + penalty * np.diff(signs)) / np.add.reduceat(w, starts)
-    return _spread(levels, starts, y.size)
+    starts, signs = _levels(denoise(y, w, penalty))
+    while True:
+        levels = (np.add.reduceat(w * y, starts) + penalty * np.diff(signs)) / np.add.reduceat(w, starts)
+        right = np.append(True, np.diff(levels) * signs[1:-1] > 0.0)
+        if right.all():
+            return _spread(levels, starts, y.size)
+        # levels that meet exactly come out of the recursion apart by rounding, with steps of any sign
+        starts, signs = starts[right], np.append(signs[:-1][right], 0.0)
 
 
 def _dual_point(x: Array | None, w: Array, steps: Array, lam: Array, penalty: float) -> Array:
@@ -96,7 +102,7 @@ def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> 
     reach = max(abs(omega), 1.0)
     widths = [math.inf, math.inf]
     for n_iter in range(1, max_iter + 1):
-        moment, size, curvature = _moment(x, y - omega * x, w, penalty)
+        moment, size, curvature = _moment(x, omega, y, w, penalty)
         if abs(moment) <= 1e-14 * size:
             break
         below, above = (omega, above) if moment > 0.0 else (below, omega)
@@ -114,11 +120,11 @@ def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> 
     return omega, n_iter
 
 
-def _moment(x: Array, y: Array, w: Array, penalty: float) -> tuple[float, float, float]:
-    """Return the first moment of the dual point of the steps for y, its sum without signs, and how fast it falls with x."""
-    steps = _steps(y, w, penalty)
+def _moment(x: Array, omega: float, y: Array, w: Array, penalty: float) -> tuple[float, float, float]:
+    """Return the first moment of the dual point of the steps beside omega x, its size, and how fast it falls with omega."""
+    steps = _steps(y - omega * x, w, penalty)
     starts, _ = _levels(steps)
-    lam = _dual_point(None, w, steps, _weighted_residuals(w, y, steps), penalty)
+    lam = _dual_point(None, w, steps, _weighted_residuals(w, y, steps, x, omega), penalty)
     moment, size = float(np.dot(lam, x)), float(np.dot(np.abs(lam), np.abs(x)))
     inside = x - _spread(np.add.reduceat(w * x, starts) / np.add.reduceat(w, starts), starts, x.size)
     curvature = float(np.dot(w * inside, inside))
