@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from convexnn.extended import is_extended, scatter
 from convexnn.losses import SQUARED, Loss, power_of_two
 
 Array = NDArray[np.float64]
@@ -47,6 +48,8 @@ class Axis:
         """Add a quantity given by rows up over the points."""
         if self.inverse is None:
             return rows
+        if is_extended(rows):
+            return scatter(rows, self.inverse, self.points.size)
         return np.bincount(self.inverse, rows, self.points.size).astype(np.float64, copy=False)
 
     def gather(self, at_points: Array) -> Array:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import CanonicalData
 from convexnn.duality import Gap, Violations, evaluate_gap, feasible, price, refit, relative_gap
+from convexnn.extended import EXTENDED
 from convexnn.model import Feature, FeatureList, Model
+from convexnn.solvers.solution import charged
 from convexnn.training import Training
 
 Array = NDArray[np.float64]
@@ -67,9 +69,13 @@ def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
     if training.alpha == 0.0:
         # another has to be scaled to zero, unless no feature gains by it, as under a constraint that leaves the constant
         points.append(np.zeros(data.y.size))
-    points = [feasible(problem, lam) for lam in points]
-    gaps = [_charged(evaluate_gap(problem, predicted, penalty, lam=lam, limit=0), training, lam) for lam in points]
-    return min(zip(gaps, points, strict=True), key=lambda pair: (np.isinf(pair[0].violations.maximum), pair[0].gap))
+    points = [feasible(problem, lam.astype(EXTENDED)) for lam in points]
+    gaps = [
+        charged(problem, training.solution, evaluate_gap(problem, predicted, penalty, lam=lam, limit=0), lam)
+        for lam in points
+    ]
+    best = min(zip(gaps, points, strict=True), key=lambda pair: (np.isinf(pair[0].violations.maximum), pair[0].gap))
+    return best[0], best[1].astype(np.float64, copy=False)
 
 
 def certify_fit(training: Training, model: Model) -> Certificate:
@@ -97,7 +103,7 @@ def delivered_gap(training: Training, model: Model) -> Gap:
     """
     problem, gap = training.problem, training.solution.gap
     if training.solution.lam is not None:
-        gap = _charged(gap, training, training.solution.lam)
+        gap = charged(problem, training.solution, gap, training.solution.lam)
     if training.solution.splines is not None and len(problem.data.axes) == 1:
         # its values are the solver's, to the last digit; several functions may be large and cancel
         return gap
@@ -106,18 +112,6 @@ def delivered_gap(training: Training, model: Model) -> Gap:
     beta = training.alpha * float(data.w.sum()) * data.w_scale
     primal = float(np.dot(data.w, loss)) + beta * float(np.abs(model.coef).sum()) / data.objective_scale
     return replace(gap, primal=primal, gap=max(primal - gap.dual, gap.gap))
-
-
-def _charged(gap: Gap, training: Training, lam: Array) -> Gap:
-    """Return the gap with what a dual point pairs with the skip connection, which would be nothing without rounding.
-
-    It is more where inputs nearly depend on each other, and their skip weights are large.
-    """
-    if not training.problem.skip:
-        return gap
-    inputs = (axis.gather(axis.points) for axis in training.problem.data.axes)
-    extra = sum(abs(float(slope * np.dot(lam, x))) for slope, x in zip(training.solution.skip, inputs, strict=True))
-    return replace(gap, gap=gap.gap + extra, dual=gap.dual - extra)
 
 
 def _predictions(data: CanonicalData, model: Model) -> Array:

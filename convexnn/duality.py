@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import EPSILON, CanonicalData
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
+from convexnn.extended import is_extended, orthonormal
 
 Array = NDArray[np.float64]
 
@@ -59,12 +60,18 @@ class Problem:
         """Read intercept and skip slopes off a combination of the free directions."""
         if not self.skip:
             return float(fit[0]), np.zeros(len(self.data.axes))
-        coef = np.linalg.lstsq(self.free_columns(), fit, rcond=1e-13)[0]
+        columns, coef = self.free_columns(), np.zeros(1 + len(self.data.axes))
+        # slopes that are large and cancel miss the fit by more than their rounding
+        for _ in range(3 if is_extended(fit) else 1):
+            rest = fit - columns.astype(fit.dtype, copy=False) @ coef
+            coef += np.linalg.lstsq(columns, rest.astype(np.float64, copy=False), rcond=1e-13)[0]
         return float(coef[0]), np.asarray(coef[1:], dtype=np.float64)
 
-    def free_basis(self) -> Array:
+    def free_basis(self, precision: type = np.float64) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""
-        root = np.sqrt(self.data.w)
+        root = np.sqrt(self.data.w.astype(precision, copy=False))
+        if is_extended(root):
+            return orthonormal(self.free_columns() * root[:, None], 1e-13)
         constant = root / np.linalg.norm(root)
         if not self.skip:
             return constant[:, None]
@@ -189,7 +196,7 @@ def feasible(problem: Problem, lam: Array) -> Array:
     data = problem.data
     if not data.loss.quadratic:
         low, high = data.loss.interval(data.y)
-        lam = data.w * np.clip(lam / data.w, low, high)
+        lam = data.w * np.clip(lam.astype(np.float64, copy=False) / data.w, low, high)
         free = problem.free_columns()
         for _ in range(2):
             v = lam / data.w
@@ -197,7 +204,7 @@ def feasible(problem: Problem, lam: Array) -> Array:
             share = data.w * np.minimum(np.maximum(room, 0.0), 1.0)
             steps = np.linalg.lstsq(free.T @ (share[:, None] * free), free.T @ lam, rcond=1e-13)[0]
             lam = lam - share * (free @ steps)
-    root, basis = np.sqrt(data.w), problem.free_basis()
+    root, basis = np.sqrt(data.w.astype(lam.dtype, copy=False)), problem.free_basis(lam.dtype.type)
     return root * (lam / root - basis @ (basis.T @ (lam / root)))
 
 

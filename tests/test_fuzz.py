@@ -33,11 +33,19 @@ def test_gap_of_hard_problems(first):
         # inputs that agree but for 1e-6, of whose columns Gram matrices cannot hold the distances
         *(2013736, 2015070, 2022734, 2036862, 2067525, 2068682, 2081674, 3002370, 3012555),
         3072394,  # columns that came and went in a circle
+        # optimal, but no dual point of doubles shows it, because the last 1e-6 of its correlations are lost
+        *(3022695, 3070080, 3083963),
+        3075486,  # skip weights of 1e9 that cancel
     ],
 )
 def test_several_inputs_once_wrong(number):
     case = fuzz.draw(number)
     assert not fuzz.check(case)["wrong"], str(case)
+
+
+@pytest.mark.parametrize("number", [3004877, 3028114])
+def test_steps_beside_a_skip_connection_whose_levels_differ_by_rounding(number):
+    assert fuzz.check(fuzz.draw(number))["claimed"] < 0.01
 
 
 # several inputs and tiny alphas, at which the active set once ran away until an index or a factor was not there

@@ -27,7 +27,10 @@ ALLOWED = {
 # Lowest first: a module imports from its own layer and from layers above it in this list, never from below.
 LAYERS = [
     {"__init__.py:version", "_version"},
-    {"validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations", "canonical"},
+    {
+        *("validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations"),
+        *("canonical", "extended"),
+    },
     {"progress", "_threads"},
     {"kernels"},
     {"compression", "rounding"},

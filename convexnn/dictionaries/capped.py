@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, SplineDictionary, SplineNorm, Units
 from convexnn.dictionaries.selection import extrema
+from convexnn.dictionaries.sums import ramp_sums
 
 
 class CappedRamps(SplineDictionary):
@@ -53,9 +54,7 @@ class CappedRamps(SplineDictionary):
 
     def price(self, lam: Array, bound: float, limit: int) -> Priced:
         """Return the exact maximum over all pairs in O(N), and pairs of local extrema of F above the bound."""
-        from convexnn.kernels.hinges import hinge_sums
-
-        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0][self.candidates]
+        hinge = ramp_sums(self.points, lam)[self.candidates]
         maximum = float(np.ptp(hinge))
         if maximum <= bound or limit < 1:
             return Priced(maximum, np.empty((0, 2), dtype=np.int64), np.empty(0))
@@ -74,9 +73,7 @@ class CappedRamps(SplineDictionary):
         return Priced(maximum, self.candidates[pairs[order]], correlation[order])
 
     def tight(self, lam: Array, bound: float) -> Rows:
-        from convexnn.kernels.hinges import hinge_sums
-
-        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0][self.candidates]
+        hinge = ramp_sums(self.points, lam)[self.candidates]
         high = np.flatnonzero(hinge >= hinge.min() + bound)
         low = np.flatnonzero(hinge <= hinge.max() - bound)
         pairs = np.sort(np.array([(i, j) for i in high for j in low if i != j], dtype=np.int64).reshape(-1, 2), axis=1)

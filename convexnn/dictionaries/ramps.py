@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, SplineDictionary, SplineNorm, Units
+from convexnn.dictionaries.sums import ramp_sums
 
 
 class Ramps(SplineDictionary):
@@ -72,8 +73,6 @@ class Ramps(SplineDictionary):
 
     def _curves(self, lam: Array) -> tuple[Array, dict[int, float]]:
         """Return F at all biases, and for each direction what to add to (1 - slope) F to get the correlation."""
-        from convexnn.kernels.sweeps import ramp_sums
-
         sums = ramp_sums(self.points, lam)
         # sum of lam is zero, so that lam @ (x - a) is the same number for all a: the sum at the first point
         total = float(sums[0])

@@ -49,7 +49,7 @@ class Steps(StepDictionary):
 
     def _curve(self, lam: Array) -> Array:
         """Return the correlation of every step."""
-        curve = np.cumsum(lam[:0:-1])[::-1]
+        curve = np.cumsum(lam[:0:-1])[::-1].astype(np.float64, copy=False)
         curve *= self.height
         return curve
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convexnn.dictionaries.base import Array, Origin, Pieces, Priced, Rows, SplineDictionary, Units
 from convexnn.dictionaries.capped import CappedRamps
 from convexnn.dictionaries.selection import extrema
+from convexnn.dictionaries.sums import ramp_sums
 
 RAMP, TRAPEZOID = 0, 1
 # A unit has two weights of one size in each of its two hidden layers; balancing them with the outer weight leaves this
@@ -76,11 +77,9 @@ class Symmetrized(SplineDictionary):
 
     def tight(self, lam: Array, bound: float) -> Rows:
         """Return tight ramps and trapezoids; a trapezoid can be tight only where both of its ramps nearly are."""
-        from convexnn.kernels.hinges import hinge_sums
-
         ramps = self.ramps.tight(lam, bound / (2.0 * SCALE))
         sides = np.column_stack([np.full(len(ramps), RAMP), ramps, np.full(len(ramps), -1)])
-        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0]
+        hinge = ramp_sums(self.points, lam)
         slack = 2.0 * (np.ptp(hinge) - bound / (2.0 * SCALE))
         if not self.exact or slack < 0.0:
             return sides
@@ -111,9 +110,7 @@ class Symmetrized(SplineDictionary):
 
     def _trapezoids(self, lam: Array, limit: int) -> tuple[Rows, Array]:
         """Return the best trapezoids among the highest maxima and lowest minima of F."""
-        from convexnn.kernels.hinges import hinge_sums
-
-        hinge = hinge_sums(self.points, np.ascontiguousarray(lam, dtype=np.float64))[0]
+        hinge = ramp_sums(self.points, lam)
         turning = self.ramps.candidates[extrema(hinge[self.ramps.candidates])]
         order = np.argsort(hinge[turning])
         few = np.unique(turning[np.concatenate([order[:8], order[-8:]])])
@@ -130,7 +127,7 @@ class Symmetrized(SplineDictionary):
     def evaluate(self, features: Rows, x: Array, points: Array | None = None) -> Array:
         """Return the scaled capped ramps and trapezoids."""
         trapezoid, start, end, height = self._shape(features, points)
-        x = np.asarray(x, dtype=np.float64)[:, None]
+        x = np.asarray(x)[:, None]
         ramp = 2.0 * np.clip(x - start, 0.0, height)
         top = np.maximum(height - np.maximum(x - end, 0.0) - np.maximum(start - x, 0.0), 0.0)
         return SCALE * np.where(trapezoid, top, ramp)

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from convexnn.canonical import EPSILON
 from convexnn.dictionaries.base import Dictionary
 from convexnn.duality import Gap, Problem, evaluate_gap, null_point, relative_gap
+from convexnn.extended import EXTENDED
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import coordinate_descent
 from convexnn.solvers.blocks import Block, kind_of, represent
 from convexnn.solvers.exchange import breakpoints, exchange
 from convexnn.solvers.joint import Solver, State, assemble, design_of, settle
-from convexnn.solvers.solution import Solution
+from convexnn.solvers.solution import Solution, charged
 
 Array = NDArray[np.float64]
 SHARES = (1.0, 0.25, None, 0.0)  # of the knots with a kink of the wrong sign, dropped at a time; None: pivots
@@ -67,11 +68,20 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             # where nothing is violated, what is left is the accuracy of the last solve
             state = settle(best if blocks is best.blocks else assemble(problem, basis, blocks), share)
         gap, lam = certify(problem, basis, state)
-    if status == ROUNDED and _entries(problem, best) <= ENTRIES:
-        exact = _descend(problem, tol, max_iter, orthogonal=_entries(problem, best) <= FEW)
-        if exact.gap.gap < best_gap.gap:
-            return replace(exact, n_iter=n_iter + exact.n_iter)
-    return replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
+    found = replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
+    least = charged(problem, found, best_gap, best_lam)
+    if not status and relative_gap(problem, least) > tol:
+        found, status = replace(found, status=ROUNDED), ROUNDED
+    if status != ROUNDED or _entries(problem, best) > ENTRIES:
+        return found
+    few = _entries(problem, best) <= FEW
+    if few:
+        # it may be optimal, but no dual point of doubles shows it
+        gap, lam = coordinate_descent.certify(problem, found, EXTENDED)
+        if relative_gap(problem, gap) <= tol:
+            return replace(found, gap=gap, lam=lam, status="")
+    exact = _descend(problem, tol, max_iter, orthogonal=few)
+    return replace(exact, n_iter=n_iter + exact.n_iter) if exact.gap.gap < least.gap else found
 
 
 def _entries(problem: Problem, state: State) -> int:
@@ -84,7 +94,7 @@ def _descend(problem: Problem, tol: float, max_iter: int, orthogonal: bool) -> S
 
     It works on columns, which have twice the digits of normal equations if they are few enough to be kept ``orthogonal``,
     and from the solution at a beta a little above the features change by few: at tiny beta it ends where a start from
-    nothing, or from a wrong support, does not.
+    nothing, or from a wrong support, does not. The last steps, and what certifies them, are in extended precision.
     """
     ratio, solution, spent = null_point(problem).ratio, None, 0
     steps = max(2, math.ceil(math.log(max(ratio, 1.0)) / math.log(STEP)) + 1)
@@ -96,6 +106,12 @@ def _descend(problem: Problem, tol: float, max_iter: int, orthogonal: bool) -> S
         )
         spent += solution.n_iter
     assert solution is not None
+    if orthogonal:
+        budget = max(1, max_iter - spent)
+        solution = coordinate_descent.solve(
+            problem, tol=tol, max_iter=budget, start=solution, extra=0, orthogonal=True, precision=EXTENDED
+        )
+        spent += solution.n_iter - 1
     return replace(solution, n_iter=spent)
 
 

@@ -30,12 +30,14 @@ def solve(
     start: Solution | None = None,
     extra: int = EXTRA,
     orthogonal: bool = False,
+    precision: type = np.float64,
 ) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and ``extra`` more.
 
-    ``orthogonal`` asks for an orthonormal basis of the support instead of a Gram matrix: slower, with twice the digits.
+    ``orthogonal`` asks for an orthonormal basis of the support instead of a Gram matrix: slower, with twice the digits; of
+    columns and dual points of this ``precision``.
     """
-    work = _warm_start(problem, start, orthogonal)
+    work = _warm_start(problem, start, orthogonal, precision)
     best_gap, best_lam = _certify(problem, work)
     best = work
     spent, seen = 0, work.z.size
@@ -58,7 +60,13 @@ def solve(
         work = working_set(problem, features, z, old=work).solved()
         seen = work.z.size
     best = best.keep(best.z != 0.0)
-    return make_solution(problem, best.features, best.z, best_gap, n_iter, "" if reached <= tol else status, best_lam)
+    status, precision = "" if reached <= tol else status, best.frame.root.dtype.type
+    return make_solution(problem, best.features, best.z, best_gap, n_iter, status, best_lam, precision)
+
+
+def certify(problem: Problem, solution: Solution, precision: type) -> tuple[Gap, Array]:
+    """Return gap and dual point of a solution's features and coefficients, from columns of this precision."""
+    return _certify(problem, _warm_start(problem, solution, True, precision))
 
 
 def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
@@ -70,22 +78,30 @@ def _certify(problem: Problem, work: WorkingSet) -> tuple[Gap, Array]:
     return gap, lam
 
 
-def _warm_start(problem: Problem, start: Solution | None, orthogonal: bool) -> WorkingSet:
+def _warm_start(problem: Problem, start: Solution | None, orthogonal: bool, precision: type) -> WorkingSet:
     if start is None:
-        return working_set(problem, no_features(problem), np.empty(0), orthogonal=orthogonal)
+        return working_set(problem, no_features(problem), np.empty(0), orthogonal=orthogonal, precision=precision)
     z = np.concatenate([beta * z for beta, z in zip(problem.betas, start.coef, strict=True)])
-    return working_set(problem, start.features, z, orthogonal=orthogonal)
+    return working_set(problem, start.features, z, orthogonal=orthogonal, precision=precision)
 
 
 def make_solution(
-    problem: Problem, features: tuple[Rows, ...], z: Array, gap: Gap, n_iter: int, status: str = "", lam: Array | None = None
+    problem: Problem,
+    features: tuple[Rows, ...],
+    z: Array,
+    gap: Gap,
+    n_iter: int,
+    status: str = "",
+    lam: Array | None = None,
+    precision: type = np.float64,
 ) -> Solution:
     """Return the solution with coefficients z / beta, and the free directions fitted to what these leave."""
     parts = np.split(z, np.cumsum([len(rows) for rows in features])[:-1])
     coef = tuple(part / beta for part, beta in zip(parts, problem.betas, strict=True))
-    root, basis = np.sqrt(problem.data.w), problem.free_basis()
-    rest = problem.data.y.copy()
+    root, basis = np.sqrt(problem.data.w.astype(precision)), problem.free_basis(precision)
+    rest: Array = problem.data.y.astype(precision)
     for axis, dictionary, rows, part in zip(problem.data.axes, problem.dictionaries, features, coef, strict=True):
-        rest -= axis.gather(dictionary.evaluate(rows, dictionary.points) @ part)
+        points: Array = dictionary.points.astype(precision, copy=False)
+        rest -= axis.gather(dictionary.evaluate(rows, points, points) @ part)
     intercept, skip = problem.free_coefficients(basis @ (basis.T @ (root * rest)) / root)
     return Solution(features, coef, intercept, skip, gap, n_iter, status, lam=lam)

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr_delete, solve_triangular
+from scipy.linalg import qr, qr_delete, solve_triangular
 
 from convexnn.solvers.active_set import EPSILON, ActiveSet, descend
 
 Array = NDArray[np.float64]
 DEPENDENT = 64.0 * EPSILON  # the distance from the span of the support, relative to the norm
-NOISE = 0.5 * EPSILON  # of a product with the dual point, relative to the norms; more left violations of 1e-6 at tiny alpha
+ROUNDED = 1e-11  # of a correlation: columns that exceed 1 by less would enter and leave for no gain
+REFINEMENTS = 8
+TINY = float(np.finfo(np.float64).tiny)
 SETTLED = 4.0 * EPSILON
+SLIGHT = 5e-13  # of the objective, by which rounding of z may raise it where features that depend on each other change
 
 
 def solve_lasso(
@@ -28,21 +31,31 @@ def solve_lasso(
     begun, before = active.z.copy(), active.objective()[0]
     active.z = found = descend(active)
     # of an optimum, steps of rounding size are all that is left
-    return found if active.objective()[0] <= before else begun
+    value, rounding = active.objective()
+    return found if value <= before + rounding else begun
 
 
 def dual_point(residual: Array, columns: Array, signs: Array) -> Array:
     """Return the dual point nearest to the residuals whose correlations with independent columns are the signs."""
-    basis, triangle = np.linalg.qr(columns)
-    return _meeting(residual, basis, triangle, signs)
+    norms = np.maximum(np.linalg.norm(columns.astype(np.float64), axis=0), TINY)
+    basis, triangle, order = qr(columns.astype(np.float64) / norms, mode="economic", pivoting=True)
+    order = order[: np.count_nonzero(np.abs(np.diagonal(triangle)) > DEPENDENT)]
+    rank, columns = order.size, columns[:, order] / norms[order]
+    return _meeting(residual, columns, basis[:, :rank], triangle[:rank, :rank], signs[order] / norms[order])
 
 
-def _meeting(residual: Array, basis: Array, triangle: Array, signs: Array) -> Array:
-    """Return residuals moved along an orthonormal basis to wanted correlations with basis @ triangle."""
+def _meeting(residual: Array, columns: Array, basis: Array, triangle: Array, signs: Array) -> Array:
+    """Return residuals moved along a basis, of columns up to rounding, until their correlations with these are the signs."""
     wanted = solve_triangular(triangle, signs, trans="T")
-    for _ in range(2):
-        residual = residual + basis @ (wanted - basis.T @ residual)
-    return residual
+    lam = residual + basis @ (wanted - basis.T @ residual.astype(np.float64))
+    noise, last = 16.0 * np.finfo(columns.dtype).eps * np.linalg.norm(columns.astype(np.float64), axis=0), np.inf
+    for _ in range(REFINEMENTS):
+        missed = (signs - columns.T @ lam).astype(np.float64)
+        worst = float(np.max(np.abs(missed) / noise, initial=0.0) / np.linalg.norm(lam))
+        if worst <= 1.0 or worst > 0.5 * last:
+            break
+        lam, last = lam + basis @ solve_triangular(triangle, missed, trans="T"), worst
+    return lam
 
 
 class OrthogonalSet(ActiveSet):
@@ -52,13 +65,18 @@ class OrthogonalSet(ActiveSet):
     triangle: Array
     least = np.inf  # the objective, of all entries so far
 
+    def objective(self) -> tuple[float, float]:
+        """Return the objective, and by how much rounding may change it."""
+        value = super().objective()[0]
+        return value, SLIGHT * value
+
     def settle(self) -> None:
         """Minimise over the support by steps as far as the signs allow, until rounding is all that is left."""
         last = np.inf
         while self.size:
             signs = self.signs[self.support]
             wanted = solve_triangular(self.triangle, signs, trans="T")
-            step = solve_triangular(self.triangle, self.basis.T @ self._residual() - wanted)
+            step = solve_triangular(self.triangle, self.basis.T @ self._residual().astype(np.float64) - wanted)
             length, place = self._reach(-step)
             self.z[self.support] += min(length, 1.0) * step
             if length < 1.0:
@@ -84,8 +102,9 @@ class OrthogonalSet(ActiveSet):
     def _from_rows(self) -> tuple[Array, Array]:
         lam = self._residual()
         if self.size:
-            lam = _meeting(lam, self.basis, self.triangle, self.signs[self.support])
-        return self.columns.T @ lam, NOISE * np.linalg.norm(lam) * self.norms
+            lam = _meeting(lam, self.columns[:, self.support], self.basis, self.triangle, self.signs[self.support])
+        noise = 0.5 * np.finfo(lam.dtype).eps * np.linalg.norm(lam) * self.norms + ROUNDED
+        return (self.columns.T @ lam).astype(np.float64), noise.astype(np.float64)
 
     def _factorise(self, places: NDArray[np.int64]) -> None:
         self.basis, self.triangle = np.zeros((self.target.size, 0)), np.zeros((0, 0))
@@ -93,7 +112,7 @@ class OrthogonalSet(ActiveSet):
 
     def _express(self, column: int) -> tuple[Array, Array, float]:
         """Return the coefficients of a column in the support, those in the basis and what is left, and its square."""
-        left, row = self.columns[:, column], np.zeros(self.size)
+        left, row = self.columns[:, column].astype(np.float64), np.zeros(self.size)
         for _ in range(3):
             part = self.basis.T @ left
             left, row = left - self.basis @ part, row + part

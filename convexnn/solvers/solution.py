@@ -108,6 +108,17 @@ def fitted_values(problem: Problem, solution: Solution) -> Array:
     return fit
 
 
+def charged(problem: Problem, solution: Solution, gap: Gap, lam: Array) -> Gap:
+    """Return a gap with what its dual point pairs with the free directions of a fit, which is nothing without rounding.
+
+    It is more where inputs nearly depend on each other, and their skip weights are large.
+    """
+    free = ((slope, axis.gather(axis.points)) for slope, axis in zip(solution.skip, problem.data.axes, strict=True) if slope)
+    paired = solution.intercept * lam.sum() + sum(slope * np.dot(lam, x) for slope, x in free)
+    extra = abs(float(paired))
+    return replace(gap, gap=gap.gap + extra, dual=gap.dual - extra)
+
+
 def _sum_of_features(dictionary: Atoms, features: Rows, coef: Array) -> Array:
     """Return sum coef g at the points, some columns at a time; of steps, which may be many, by a running sum."""
     points = dictionary.points

@@ -32,11 +32,16 @@ class Frame:
     orthogonal: bool
 
 
-def make_frame(problem: Problem, places: tuple[Array, ...] | None = None, orthogonal: bool = False) -> Frame:
+def make_frame(
+    problem: Problem,
+    places: tuple[Array, ...] | None = None,
+    orthogonal: bool = False,
+    precision: type = np.float64,
+) -> Frame:
     """Return the frame of a problem, with features evaluated at the points of their dictionaries by default."""
     if places is None:
-        places = tuple(dictionary.points for dictionary in problem.dictionaries)
-    root, basis = np.sqrt(problem.data.w), problem.free_basis()
+        places = tuple(dictionary.points.astype(precision, copy=False) for dictionary in problem.dictionaries)
+    root, basis = np.sqrt(problem.data.w.astype(precision, copy=False)), problem.free_basis(precision)
     target = root * problem.data.y
     positive = tuple(dictionary.positive for dictionary in problem.dictionaries)
     return Frame(root, basis, target - basis @ (basis.T @ target), places, positive, orthogonal)
@@ -115,7 +120,7 @@ def united(work: WorkingSet, violated: tuple[Rows, ...]) -> tuple[tuple[Rows, ..
 def evaluate_columns(problem: Problem, frame: Frame, features: tuple[Rows, ...]) -> Array:
     """Return the columns of features: weighted, free directions projected out, divided by beta."""
     blocks = [
-        axis.gather(dictionary.evaluate(rows, places)) / beta
+        axis.gather(dictionary.evaluate(rows, places, dictionary.points.astype(places.dtype, copy=False))) / beta
         for axis, dictionary, beta, rows, places in zip(
             problem.data.axes, problem.dictionaries, problem.betas, features, frame.places, strict=True
         )
@@ -135,23 +140,25 @@ def working_set(
     old: WorkingSet | None = None,
     places: tuple[Array, ...] | None = None,
     orthogonal: bool = False,
+    precision: type = np.float64,
 ) -> WorkingSet:
     """Evaluate the columns and their Gram matrix; those of ``old``, a prefix for each input, are taken over.
 
-    Features are evaluated at ``places``, by default at the points of their dictionaries.
+    Features are evaluated at ``places``, by default at the points of their dictionaries; ``precision`` is that of columns.
     """
-    frame = make_frame(problem, places, orthogonal) if old is None else old.frame
+    frame = make_frame(problem, places, orthogonal, precision) if old is None else old.frame
     sizes = [0] * len(features) if old is None else [len(rows) for rows in old.features]
     kept = np.concatenate([np.arange(len(rows)) < size for rows, size in zip(features, sizes, strict=True)])
     added = evaluate_columns(problem, frame, tuple(rows[size:] for rows, size in zip(features, sizes, strict=True)))
     here, there = np.flatnonzero(kept), np.flatnonzero(~kept)
-    columns = np.empty((frame.root.size, kept.size), order="F")
+    columns = np.empty((frame.root.size, kept.size), frame.root.dtype, order="F")
     gram = np.empty((kept.size, kept.size))
     columns[:, there] = added
     if here.size and old is not None:
         columns[:, here] = old.columns
         gram[np.ix_(here, here)] = old.gram
-        cross = old.columns.T @ added
+        cross = old.columns.T.astype(np.float64, copy=False) @ added.astype(np.float64, copy=False)
         gram[np.ix_(here, there)], gram[np.ix_(there, here)] = cross, cross.T
+    added = added.astype(np.float64, copy=False)
     gram[np.ix_(there, there)] = added.T @ added
     return WorkingSet(frame, features, columns, gram, z)
