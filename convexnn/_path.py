@@ -57,7 +57,7 @@ def convex_nn_path(
         the critical alpha, all kinks below it, and the end. The end is the least of ``alphas`` where these are given. For
         the squared loss, one step for each kink, which are about as many as points: of one input at depth 2 (not threshold
         and sign) and narrow ReLU a step is a pass over the data, good for tens of thousands of points; else it works on
-        explicit features, for small dictionaries.
+        explicit features, for small dictionaries. Without shape constraints and ``max_breakpoints``.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights of the rows.
     **parameters
@@ -118,6 +118,8 @@ def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
         raise ValueError("An exact path needs loss='squared': others are not piecewise linear in alpha")
     if trainer.unit.network is not None:
         raise ValueError("An exact path is not followed under monotonic_cst or convexity_cst; leave exact=False")
+    if trainer.spec.max_breakpoints is not None:
+        raise ValueError("An exact path needs max_breakpoints=None: the breakpoints that are left slide anew at every alpha")
     path, status = follow_exactly(trainer, alpha_min)
     if status:
         reached = f"at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}"

@@ -70,7 +70,8 @@ def optimal_set(model: BaseConvexNN) -> OptimalSet:
     Raises
     ------
     ValueError
-        If the loss is another one, ``alpha_`` is zero, or the dictionary is too large to list its tight features.
+        If the loss is another one, ``alpha_`` is zero, the fit has a shape constraint, the model holds no training data (it
+        was read from JSON), or the dictionary is too large to list its tight features.
 
     Notes
     -----
@@ -90,7 +91,7 @@ def optimal_set(model: BaseConvexNN) -> OptimalSet:
     check_is_fitted(model)
     if getattr(model, "loss", None) != "squared":
         raise ValueError("The optimal set is known for loss='squared': other losses need not have one set of fitted values")
-    if model._training.problem.network is not None:
+    if model._trained().problem.network is not None:
         raise ValueError("The optimal set is not described for fits under a shape constraint")
     if model.alpha_ <= 0.0:
         raise ValueError("The optimal set is described for alpha > 0")

@@ -144,7 +144,11 @@ def test_alphas_that_cannot_be_asked_for(exact, alpha, match, rng):
 
 @pytest.mark.parametrize(
     ("options", "match"),
-    [({"loss": "huber"}, "needs loss='squared'"), ({"monotonic_cst": [1]}, "not followed under monotonic_cst")],
+    [
+        ({"loss": "huber"}, "needs loss='squared'"),
+        ({"monotonic_cst": [1]}, "not followed under monotonic_cst"),
+        ({"depth": 3, "max_breakpoints": 2}, "needs max_breakpoints=None"),
+    ],
 )
 def test_what_has_no_exact_path_is_refused(options, match):
     with pytest.raises(ValueError, match=match):

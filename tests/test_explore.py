@@ -159,3 +159,8 @@ def test_in_a_browser(browser, page, tmp_path, network, alpha):
     assert after != before or (network, alpha) == (0, 3)
     rows = browser.execute_script("return document.querySelectorAll('#features tr').length")
     assert rows == min(12, len(fit["features"]))
+
+
+def test_thinned_breakpoints_have_no_exact_path():
+    thinned = {"depth": 3, "activation": "abs", "max_breakpoints": 400}
+    assert content(explore_page(X[:20, 0], Y[:20], [thinned], alphas=3))["networks"][0]["places"] != ""

@@ -171,6 +171,8 @@ def test_refuses():
     X, y = _data(0, n=400)
     with pytest.raises(ValueError, match="alpha > 0"):
         optimal_set(ConvexNNRegressor(alpha=0).fit(X, y))
+    with pytest.raises(ValueError, match="needs the training data"):
+        optimal_set(ConvexNNRegressor.from_json(ConvexNNRegressor(alpha=0.1).fit(X, y).to_json()))
     big = ConvexNNRegressor(depth=4, activation="leaky_relu", negative_slope=0.3).fit(*_data(0, n=300))
     with pytest.raises(ValueError, match="too many"):
         optimal_set(big)

@@ -104,9 +104,9 @@ def _spread(size: int, most: int) -> NDArray[np.int64]:
 
 
 def _kinks(data: dict[str, Any]) -> Array | None:
-    """Return the alphas at which the exact path turns, or None where there are too many to follow."""
+    """Return the alphas at which the exact path turns, or None where there is none, or there are too many to follow."""
     folded = data.get("depth", 2) > 2 and data.get("activation") == "abs"
-    if np.unique(data["X"]).size > (MOST_FOLDED if folded else MOST_FOR_EXACT):
+    if data.get("max_breakpoints") or np.unique(data["X"]).size > (MOST_FOLDED if folded else MOST_FOR_EXACT):
         return None
     with warnings.catch_warnings():
         # a path that ends early says so; a grid then does instead
