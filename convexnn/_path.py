@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, validate_params
 
+from convexnn._base import ROUNDING
 from convexnn._regressor import ConvexNNRegressor
 from convexnn._threads import one_blas_thread
 from convexnn.path import SolutionPath, falling, follow, follow_exactly, geometric_alphas
@@ -142,9 +143,10 @@ def _warn_where_not_converged(path: SolutionPath, tol: float) -> None:
     missed = np.flatnonzero(path.dual_gaps > tol)
     if missed.size:
         worst = missed[np.argmax(path.dual_gaps[missed])]
+        why = path.trainings[worst].solution.status or ROUNDING
         warnings.warn(
             f"The relative duality gap is more than tol={tol:g} at {missed.size} of {len(path)} alphas, at most "
-            f"{path.dual_gaps[worst]:.3g} at alpha={path.alphas[worst]:.6g}: {path.trainings[worst].solution.status}.",
+            f"{path.dual_gaps[worst]:.3g} at alpha={path.alphas[worst]:.6g}: {why}.",
             ConvergenceWarning,
             stacklevel=3,
         )

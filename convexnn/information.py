@@ -10,10 +10,12 @@ features are active, so that the path ends where they take half of the data.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from convexnn.path import geometric_alphas
 from convexnn.progress import interrupted
@@ -59,6 +61,11 @@ def choose_alpha(trainer: Trainer, name: str, *, tol: float, max_iter: int) -> C
         trainings.append(training)
         values.append(total * math.log(max(squares, 1e-300) / total) + price * df)
         if interrupted():
+            warnings.warn(
+                f"Ctrl-C ended the search for alpha after {len(values)} of {ALPHAS}: alpha_ is the best of these.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
             break
     return Chosen(
         trainings[int(np.argmin(values))], np.array([training.alpha for training in trainings]), np.array(values)

@@ -1,7 +1,5 @@
 """ConvexNNRegressorCV: its errors are those of separate fits, its choice the best of them; scikit-learn's checks."""
 
-import signal
-
 import numpy as np
 import pytest
 from sklearn import config_context
@@ -11,7 +9,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexNNRegressor, ConvexNNRegressorCV
 from convexnn.datasets import load_mcycle, load_run_log
-from convexnn.training import Trainer
 
 FOLDS = KFold(3, shuffle=True, random_state=1)
 
@@ -201,22 +198,6 @@ def test_weights_are_routed_to_scorers_that_ask_for_them(asks, data):
 def test_scores_must_be_numbers(score, data):
     with pytest.raises(ValueError, match="scoring must give a finite number"):
         ConvexNNRegressorCV(alphas=2, cv=2, scoring=lambda model, X, y: score).fit(*data[:2])
-
-
-def test_ctrl_c_ends_the_choice(data, monkeypatch):
-    """A path that is cut short in a fold has nothing to say, and no choice is made without it."""
-    train, calls = Trainer.train, []
-
-    def pressed(self, alpha, **options):
-        calls.append(alpha)
-        if len(calls) == 2:
-            signal.raise_signal(signal.SIGINT)
-        return train(self, alpha, **options)
-
-    monkeypatch.setattr(Trainer, "train", pressed)
-    with pytest.raises(KeyboardInterrupt):
-        ConvexNNRegressorCV(alphas=4, cv=3).fit(*data[:2])
-    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("cv", [2, ShuffleSplit(1, random_state=0), KFold(10)], ids=str)

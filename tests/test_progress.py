@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from convexnn import ConvexNNRegressor, ConvexNNRegressorCV, convex_nn_path
 from convexnn.datasets import load_mcycle
 from convexnn.dictionaries.reflections import Reflections3
+from convexnn.training import Trainer
 
 X, Y = load_mcycle(return_X_y=True)
 KINDS = [
@@ -178,3 +179,33 @@ def test_a_bar_of_a_long_pricing(capsys, monkeypatch):
     monkeypatch.setattr(tqdm, "tqdm", Eager)
     ConvexNNRegressor(4, activation="abs", verbose=1).fit(X[::8], Y[::8])
     assert "pricing" in capsys.readouterr().err
+
+
+def press_at_alpha(monkeypatch, number):
+    """Press Ctrl-C before the fit to the alpha of that number; return the alphas that are fitted."""
+    train, alphas = Trainer.train, []
+
+    def pressed(self, alpha, **options):
+        alphas.append(alpha)
+        if len(alphas) == number:
+            signal.raise_signal(signal.SIGINT)
+        return train(self, alpha, **options)
+
+    monkeypatch.setattr(Trainer, "train", pressed)
+    return alphas
+
+
+def test_ctrl_c_ends_a_choice_by_folds(monkeypatch):
+    """A path that is cut short in a fold has nothing to say, and no choice is made without it."""
+    alphas = press_at_alpha(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        ConvexNNRegressorCV(alphas=4, cv=3).fit(X, Y)
+    assert len(alphas) == 2
+
+
+def test_ctrl_c_ends_the_search_of_a_criterion(monkeypatch):
+    alphas = press_at_alpha(monkeypatch, 5)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model = ConvexNNRegressor(alpha="bic").fit(X, Y)
+    assert "Ctrl-C ended the search for alpha after 5 of 100" in str(caught[0].message)
+    assert model.alphas_.tolist() == alphas and model.alpha_ in alphas
