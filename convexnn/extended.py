@@ -21,6 +21,19 @@ def is_extended(values: Array) -> bool:
     return values.dtype == EXTENDED and EXTENDED is not np.float64
 
 
+def split(values: Array) -> Array | tuple[Array, Array]:
+    """Return extended values as a sum of doubles, which every platform can read; doubles as they are."""
+    if not is_extended(values):
+        return values
+    high = values.astype(np.float64)
+    return high, (values - high).astype(np.float64)
+
+
+def join(parts: Array | tuple[Array, Array]) -> Array:
+    """Return the values that :func:`split` took apart."""
+    return parts[0].astype(EXTENDED) + parts[1] if isinstance(parts, tuple) else parts
+
+
 def scatter(rows: Array, places: NDArray[np.int64], size: int) -> Array:
     """Add rows up over their places."""
     total = np.zeros(size, rows.dtype)

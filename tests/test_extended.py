@@ -1,5 +1,6 @@
 """Extended precision: sums against rational numbers, and bases of directions that all but depend on each other."""
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from convexnn.dictionaries.ramps import Ramps
 from convexnn.dictionaries.steps import Steps
 from convexnn.dictionaries.symmetrized import Symmetrized
 from convexnn.extended import EXTENDED, orthonormal, ramp_sums, scatter
+from convexnn.solvers.solution import Solution
 
 EPSILON = float(np.finfo(EXTENDED).eps)
 
@@ -56,3 +58,12 @@ def test_prices_are_those_of_doubles(make, rng):
     assert found.maximum == pytest.approx(wanted.maximum, rel=1e-13)
     np.testing.assert_array_equal(found.features, wanted.features)
     np.testing.assert_allclose(found.correlations, wanted.correlations, rtol=1e-12)
+
+
+def test_pickles_hold_doubles_and_all_digits(rng):
+    lam = rng.normal(size=20).astype(EXTENDED) / 3
+    before = Solution((), (), 0.0, np.zeros(1), None, 1, lam=lam)
+    text = pickle.dumps(before)
+    assert lam.dtype.str[1:].encode() not in text or lam.dtype == np.float64
+    found = pickle.loads(text).lam
+    assert found.dtype == EXTENDED and (found == lam).all()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convexnn.dictionaries.base import Atoms, Rows, SplineDictionary, StepDictionary
 from convexnn.dictionaries.shapes import Shapes
 from convexnn.duality import Gap, Problem
+from convexnn.extended import join, split
 
 Array = NDArray[np.float64]
 CHUNK = 10_000_000
@@ -64,6 +65,14 @@ class Solution:
     levels: Array | None = None
     lam: Array | None = None
     carry: object = None
+
+    def __getstate__(self) -> dict:
+        """Return the attributes for a pickle, which may be read where long doubles are others."""
+        return {name: split(value) if name == "lam" and value is not None else value for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict) -> None:
+        """Take up the attributes."""
+        vars(self).update(state, lam=join(state["lam"]) if state.get("lam") is not None else None)
 
 
 class SplineSolution(Solution):
