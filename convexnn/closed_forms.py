@@ -48,7 +48,7 @@ def two_points(
     activation : {"relu", "leaky_relu", "abs", "sign", "threshold"}, default="relu"
         The activation.
     architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
-        The architecture; without a skip connection.
+        The architecture, without a skip connection. "symmetrized" is that of depth 3: at depth 2 it is the narrow one.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def two_points(
     Raises
     ------
     ValueError
-        If there are not two points at distinct inputs, or another argument is not valid.
+        If there are not two points at distinct inputs, another argument is not valid, or no such network exists.
 
     Notes
     -----
@@ -75,6 +75,8 @@ def two_points(
     check_consistent_length(points, values)
     if points.shape != (2,) or points[0] == points[1]:
         raise ValueError(f"x must hold two distinct inputs, got {x!r}")
+    if architecture == "symmetrized" and activation != "relu":
+        raise ValueError(f"architecture='symmetrized' needs activation='relu', got {activation!r}")
     cost = {"sign": 0.5, "threshold": 1.0}.get(activation, 1.0 / abs(points[1] - points[0]))
     if architecture == "symmetrized":
         cost *= 2.0 ** (-1.0 / 3.0)

@@ -223,6 +223,14 @@ def test_alternating_signs(depth, n, beta):
     np.testing.assert_allclose(model.predict(X), alternating_signs(n, beta / n, depth=depth), atol=1e-6)
 
 
+def test_two_points_at_depth_two_are_those_of_the_narrow_network():
+    model = ConvexNNRegressor(architecture="symmetrized", alpha=0.25).fit([[0.0], [1.0]], [0.0, 3.0])
+    np.testing.assert_allclose(model.predict([[0.0], [1.0]]), two_points([0.0, 1.0], [0.0, 3.0], 0.25))
+    deep = ConvexNNRegressor(3, architecture="symmetrized", alpha=0.25).fit([[0.0], [1.0]], [0.0, 3.0])
+    expected = two_points([0.0, 1.0], [0.0, 3.0], 0.25, architecture="symmetrized")
+    np.testing.assert_allclose(deep.predict([[0.0], [1.0]]), expected)
+
+
 def test_monotone_is_asked_for():
     with pytest.raises(ValueError, match="monotone"):
         monotone_steps([0, 2, 1], 0.1)
@@ -274,6 +282,7 @@ def test_at_the_critical_alpha_features_are_tight_and_none_is_used():
         (lambda s: two_points([0, 1], [1, 2], -0.1), ValueError, "'alpha' parameter"),
         (lambda s: two_points([0, 1], [1, 2], 0.1, activation="tanh"), ValueError, "'activation' parameter"),
         (lambda s: two_points([0, 1], [1, 2], 0.1, sample_weight=[1, 0]), ValueError, "must be positive"),
+        (lambda s: two_points([0, 1], [1, 2], 0.1, activation="abs", architecture="symmetrized"), ValueError, "needs activ"),
         (lambda s: monotone_steps([0, 1], 0.1, activation="relu"), ValueError, "'activation' parameter"),
         (lambda s: monotone_steps([[0, 1]], 0.1), ValueError, "one-dimensional"),
         (lambda s: alternating_signs(1, 0.1), ValueError, "'n' parameter"),
