@@ -21,7 +21,6 @@ from convexnn._export.stored import PartsMixin
 from convexnn.certificate import Certificate
 from convexnn.losses import LOGISTIC, Loss
 from convexnn.training import Trainer
-from convexnn.validation import read_constraint
 
 REGRESSION = ("loss", "quantile", "huber_delta")
 
@@ -37,10 +36,10 @@ class LogOdds(BaseConvexNN):
         share = float(np.average(trainer.unit.data.y, weights=trainer.unit.data.w))
         return trainer.alpha_max / 100.0 / (4.0 * share * (1.0 - share))
 
-    def fit(self, X, y, sample_weight=None):
-        """Train on targets 0 and 1."""
+    def fit(self, X, y, sample_weight=None, names=None):
+        """Train on targets 0 and 1; ``names`` are those of the inputs, which arrays do not have."""
         spec = self._architecture()
-        data = self._canonical(X, y, sample_weight, spec.homogeneous)
+        data = self._canonical(X, y, sample_weight, spec.homogeneous, names)
         if self.skip_connection:
             _refuse_separated(X, y)
         if self._train(data, spec):
@@ -104,7 +103,8 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     monotonic_cst, convexity_cst : array-like of int of shape (n_features,) or dict, default=None
         For each input, or by its name, whether the log-odds of every problem rise (1) or fall (-1) with it, and are convex
         (1) or concave (-1), as in :class:`ConvexNNRegressor`. With two classes the probability of ``classes_[1]`` does.
-    solver : {"auto", "coordinate_descent", "spline", "stretches", "total_variation"}, default="auto"
+    solver : {"auto", "additive", "clipping", "coordinate_descent", "segments", "spline", "stretches", "total_variation"}, \
+default="auto"
         What solves the weighted squared loss of every Newton step, as in :class:`ConvexNNRegressor`.
     tol : float, default=1e-6
         The relative duality gap to reach, problem by problem.
@@ -113,7 +113,7 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether to start from the last solution, where classes, inputs and architecture are those of the last fit.
     verbose : int, default=0
-        Accepted, not used yet.
+        1 writes a line for every round of the solver, problem by problem, as in :class:`ConvexNNRegressor`.
     n_jobs : int, default=None
         Accepted, not used yet.
     random_state : int, RandomState instance or None, default=None
@@ -203,7 +203,10 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
             check_classification_targets(y)
             classes, y = np.unique(y, return_inverse=True)
             w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            w = w * compute_sample_weight(self.class_weight, classes[y])
+            factors = compute_sample_weight(self.class_weight, classes[y])
+            if not (np.isfinite(factors) & (factors >= 0.0)).all():
+                raise ValueError(f"class_weight must hold finite numbers that are not negative, got {self.class_weight!r}")
+            w = w * factors
             if not w.any():
                 raise ValueError("All values of `sample_weight` are zero.")
             weight = np.bincount(y, w)
@@ -213,16 +216,14 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
             if (weight == 0.0).any() and classes.size > 2:
                 raise ValueError(f"All rows of the classes {classes[weight == 0.0].tolist()} have weight zero")
             parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "class_weight"}
-            for name in ("monotonic_cst", "convexity_cst"):  # the rows that the problems see have no names
-                names = getattr(self, "feature_names_in_", None)
-                parameters[name] = read_constraint(name, parameters[name], X.shape[1], names)
+            names = getattr(self, "feature_names_in_", None)
             again = self.warm_start and np.array_equal(getattr(self, "classes_", np.empty(0)), classes)
             machines = [copy(m) for m in self.estimators_] if again else [LogOdds() for _ in self._positive(classes)]
             kept = w > 0.0
             X, y, w = X[kept], y[kept], w[kept]
             self.classes_, self.estimators_ = classes, machines
             for k, machine in zip(self._positive(classes), machines, strict=True):
-                machine.set_params(**parameters).fit(X, (y == k).astype(np.float64), w)
+                machine.set_params(**parameters).fit(X, (y == k).astype(np.float64), w, names)
             self._collect()
         return self
 

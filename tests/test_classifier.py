@@ -190,3 +190,30 @@ def test_bad_input(y, options, message):
 def test_bad_weights(y, weights, message):
     with pytest.raises(ValueError, match=message):
         ConvexNNClassifier().fit(np.arange(4.0)[:, None], y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_bad_class_weights(weight):
+    with pytest.raises(ValueError, match="class_weight must hold finite numbers that are not negative, got"):
+        ConvexNNClassifier(class_weight={"b": weight, "a": 1.0}).fit([[0.0], [1.0], [2.0]], ["a", "b", "a"])
+
+
+def test_networks_know_the_names_of_their_inputs():
+    X = pd.DataFrame({"dose": [0.0, 1.0, 2.0, 3.0, 4.0]})
+    model = ConvexNNClassifier(alpha=1e-3, monotonic_cst={"dose": 1}).fit(X, ["a", "a", "b", "a", "b"])
+    assert "of dose at" in model.summary()
+    (network,) = model.estimators_
+    assert np.array_equal(network.predict(X), model.decision_function(X))
+    loaded = ConvexNNClassifier.from_json(model.to_json())
+    assert loaded.summary() == model.summary() and np.all(np.diff(loaded.decision_function(X)) >= 0.0)
+
+
+def test_all_solvers_that_are_named_in_the_docstring():
+    X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 1, 0]
+    for solver in ("additive", "coordinate_descent", "segments", "spline"):
+        assert ConvexNNClassifier(solver=solver).fit(X, y).converged_
+
+
+def test_verbose_writes_rounds(capsys):
+    ConvexNNClassifier(verbose=1).fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+    assert "objective" in capsys.readouterr().out
