@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
+from sklearn.metrics import mean_pinball_loss
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -105,7 +106,10 @@ class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
 
     def _levels(self):
         """Return the quantiles; an error where they are not."""
-        levels = np.asarray(self.quantile, dtype=np.float64)
+        try:
+            levels = np.asarray(self.quantile, dtype=np.float64)
+        except (TypeError, ValueError):  # no numbers at all, which is said below
+            levels = np.empty(0)
         # with 0 before and 1 after them all must rise
         if levels.ndim != 1 or not levels.size or (np.diff(levels, prepend=0.0, append=1.0) <= 0.0).any():
             raise ValueError(f"quantile must be rising numbers in (0, 1), got {self.quantile!r}")
@@ -175,9 +179,8 @@ class ConvexNNQuantileRegressor(PartsMixin, RegressorMixin, BaseEstimator):
         float
             The larger the better, at most zero.
         """
-        levels = np.asarray(self.quantile, dtype=np.float64)
-        rest = np.asarray(y, dtype=np.float64)[:, None] - self.predict(X)
-        return -float(np.average(np.maximum(levels * rest, (levels - 1.0) * rest).mean(axis=1), weights=sample_weight))
+        columns = zip(self.predict(X).T, self._levels().tolist(), strict=True)
+        return -float(np.mean([mean_pinball_loss(y, q, sample_weight=sample_weight, alpha=level) for q, level in columns]))
 
     def certify(self) -> list[Certificate]:
         """Recompute the certificate of optimality of every network.

@@ -52,9 +52,9 @@ def test_quantiles_do_not_cross(alpha):
     np.testing.assert_array_equal(free.predict(X)[:, 1], single.predict(X))
 
 
-@pytest.mark.parametrize("quantile", [[], [0.5, 0.1], [0.0, 0.5], [0.5, 1.0], [[0.1]], [0.5, 0.5]])
+@pytest.mark.parametrize("quantile", [[], [0.5, 0.1], [0.0, 0.5], [0.5, 1.0], [[0.1]], [0.5, 0.5], ["median"]])
 def test_bad_quantiles(quantile):
-    with pytest.raises(ValueError, match="quantile"):
+    with pytest.raises(ValueError, match="quantile must be rising numbers"):
         ConvexNNQuantileRegressor(quantile).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
@@ -82,3 +82,15 @@ def test_ties_are_several_rows_of_one_point(loss, rng):
         q = 0.5 if loss == "absolute" else 0.3
         f = model.predict([[float(x)]])[0]
         assert np.mean(targets < f - 1e-7) <= q and np.mean(targets > f + 1e-7) <= 1 - q
+
+
+def test_score_is_the_mean_pinball_loss_and_checks_its_input(rng):
+    X, y, w = rng.normal(size=(20, 1)), rng.normal(size=20), rng.uniform(size=20)
+    model = ConvexNNQuantileRegressor([0.2, 0.7]).fit(X, y)
+    rest, levels = y[:, None] - model.predict(X), np.array([0.2, 0.7])
+    losses = np.maximum(levels * rest, (levels - 1.0) * rest)
+    assert model.score(X, y) == pytest.approx(-losses.mean(), rel=1e-12)
+    assert model.score(X, y, sample_weight=w) == pytest.approx(-np.average(losses.mean(axis=1), weights=w), rel=1e-12)
+    for bad in ({"y": y[:1]}, {"y": y, "sample_weight": w[:3]}, {"y": np.full(20, np.nan)}):
+        with pytest.raises(ValueError, match=r"inconsistent|NaN|sample_weight"):
+            model.score(X, **bad)
