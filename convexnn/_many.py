@@ -92,7 +92,8 @@ def fit_many(frame, *, by=None, column=None, time=None, estimator=None, n_jobs=N
 def _split(frame: Any, by: Any, column: Any, time: Any) -> dict[Any, Any]:
     """Return the series of a frame by their names."""
     if not hasattr(frame, "groupby") or not hasattr(frame, "columns"):
-        raise ValueError(f"frame must be a pandas DataFrame, got {type(frame).__name__}")
+        hint = "; pass its to_pandas()" if hasattr(frame, "to_pandas") else ""  # one of polars, say
+        raise ValueError(f"frame must be a pandas DataFrame, got {type(frame).__name__}{hint}")
     keys = [] if by is None else [by] if isinstance(by, str) else list(by)
     for argument, names in (("by", keys), ("column", [column]), ("time", [time])):
         for name in names:

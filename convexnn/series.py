@@ -53,7 +53,8 @@ def read_series(series: Any, *, argument: str = "series", least: int = 1, why: s
     Raises
     ------
     ValueError
-        If it is none of these; is too short; holds NaN or infinity; or if its index has duplicates or is not sorted.
+        If it is none of these; is too short; holds text, times, NaN or infinity; or if its index has duplicates or is not
+        sorted.
 
     Examples
     --------
@@ -64,7 +65,15 @@ def read_series(series: Any, *, argument: str = "series", least: int = 1, why: s
     index = series.index if hasattr(series, "iloc") else None
     if index is not None:
         _check_index(index, argument)
-    values = check_array(series, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=argument)
+    dtype = getattr(series, "dtype", None)
+    if getattr(dtype, "kind", None) in ("m", "M"):  # they would pass for numbers of nanoseconds
+        raise ValueError(f"{argument} must be numbers, not times, got {dtype}")
+    try:
+        values = check_array(series, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=argument)
+    except ValueError as error:
+        if argument in str(error):
+            raise
+        raise ValueError(f"{argument}: {error}") from error
     if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != 1):
         raise ValueError(
             f"{argument} must be one series: an array of shape (n,) or (n, 1), a pandas Series or a frame of one column; "

@@ -83,6 +83,10 @@ def test_bad_arguments(long, options, message):
 def test_bad_frames(long, wide):
     with pytest.raises(ValueError, match="frame must be a pandas DataFrame, got ndarray"):
         fit_many(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="series 'day' must be numbers, not times, got datetime64"):
+        fit_many(wide.assign(day=DAYS))
+    with pytest.raises(ValueError, match="series 'note': could not convert string to float: 'x'"):
+        fit_many(wide.assign(note="x"))
     with pytest.raises(ValueError, match="Input series 'b' contains NaN"):
         fit_many(wide.assign(b=np.nan))
     with pytest.raises(ValueError, match="by='name' has missing values"):
