@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from convexnn import ConvexNNAutoregressor, ConvexNNRegressor, ConvexNNRegressorCV, convex_nn_path
+from convexnn import ConvexNNAutoregressor, ConvexNNClassifier, ConvexNNRegressor, ConvexNNRegressorCV, convex_nn_path
 from convexnn.datasets import load_mcycle, load_sunspots
 from convexnn.plotting import (
     CertificateDisplay,
@@ -217,6 +217,21 @@ def test_forecast():
 def test_the_input_must_exist(display, feature):
     with pytest.raises(ValueError, match="feature must be 0 to 0"):
         display.from_estimator(ConvexNNRegressor().fit(X, Y), feature=feature)
+
+
+@pytest.mark.parametrize("display", [FitDisplay, FeatureDisplay, CertificateDisplay, PathDisplay])
+def test_several_networks_are_drawn_one_by_one(display):
+    arguments = (X, Y > 0.0) if display is FitDisplay else ()
+    model = ConvexNNClassifier().fit(X, Y > 0.0)
+    with pytest.raises(TypeError, match="one network of this package, got ConvexNNClassifier; draw each of its estimators_"):
+        display.from_estimator(model, *arguments)
+    display.from_estimator(model.estimators_[0], *arguments)
+    plt.close("all")
+
+
+def test_forecasts_are_those_of_an_autoregressor():
+    with pytest.raises(TypeError, match="must be a ConvexNNAutoregressor, got ConvexNNRegressor"):
+        ForecastDisplay.from_estimator(ConvexNNRegressor().fit(X, Y), 3)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from convexnn.certificate import certified_point
 from convexnn.dictionaries.base import Rows
 from convexnn.model import Model, breakpoints_of
-from convexnn.plotting._style import CYCLE, finish, input_names, palette, panels
+from convexnn.plotting._style import CYCLE, check_drawable, finish, input_names, palette, panels
 from convexnn.training import Training
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class CertificateDisplay:
 
         Parameters
         ----------
-        estimator : estimator of this package
+        estimator : estimator of one network, of this package
             Fitted, and not read from a file.
         feature : int, default=0
             The input.
@@ -128,7 +127,7 @@ class CertificateDisplay:
         CertificateDisplay
             The picture, drawn.
         """
-        check_is_fitted(estimator)
+        check_drawable(estimator)
         training = estimator._trained()
         if not 0 <= feature < estimator.n_features_in_:
             raise ValueError(f"feature must be 0 to {estimator.n_features_in_ - 1}, got {feature!r}.")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from convexnn.dictionaries.base import Units
 from convexnn.network import Network
-from convexnn.plotting._style import CYCLE, finish, input_names, palette, panels, vertices
+from convexnn.plotting._style import CYCLE, check_drawable, finish, input_names, palette, panels, vertices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +119,7 @@ class FeatureDisplay:
 
         Parameters
         ----------
-        estimator : estimator of this package
+        estimator : estimator of one network, of this package
             Fitted.
         feature : int, default=0
             The input.
@@ -136,7 +135,7 @@ class FeatureDisplay:
         FeatureDisplay
             The picture, drawn.
         """
-        check_is_fitted(estimator)
+        check_drawable(estimator)
         if not 0 <= feature < estimator.n_features_in_:
             raise ValueError(f"feature must be 0 to {estimator.n_features_in_ - 1}, got {feature!r}.")
         network = estimator.network_

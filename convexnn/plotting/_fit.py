@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from convexnn.plotting._style import finish, input_names, name_of, palette, panels, vertices
+from convexnn.plotting._style import check_drawable, finish, input_names, name_of, palette, panels, vertices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +120,7 @@ class FitDisplay:
 
         Parameters
         ----------
-        estimator : estimator of this package
+        estimator : estimator of one network, of this package
             Fitted.
         X : array-like of shape (n_samples, n_features) or (n_samples,) for one input
             Inputs.
@@ -144,7 +144,7 @@ class FitDisplay:
         FitDisplay
             The picture, drawn.
         """
-        check_is_fitted(estimator)
+        check_drawable(estimator)
         count = estimator.n_features_in_
         if count > 1 and (band is not None or difference):
             raise ValueError(f"band and difference need one input, the estimator has {count}.")

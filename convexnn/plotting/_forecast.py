@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from convexnn.plotting._style import finish, name_of, palette, panels
+from convexnn._autoregressor import ConvexNNAutoregressor
+from convexnn.plotting._style import check_drawable, finish, name_of, palette, panels
 from convexnn.series import read_series
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class ForecastDisplay:
         ForecastDisplay
             The picture, drawn.
         """
-        check_is_fitted(estimator)
+        check_drawable(estimator, ConvexNNAutoregressor)
         series = estimator.training_series() if last_window is None else last_window
         table = estimator.forecast(steps, last_window=last_window, level=level)
         return cls.from_forecast(series, table, level=level, ax=ax, shown=shown, name=name)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from convexnn.path import SolutionPath, follow, geometric_alphas
-from convexnn.plotting._style import CYCLE, finish, input_names, palette, panels
+from convexnn.plotting._style import CYCLE, check_drawable, finish, input_names, palette, panels
 from convexnn.training import prepare
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class PathDisplay:
         PathDisplay
             The picture, drawn.
         """
-        check_is_fitted(estimator)
+        check_drawable(estimator)
         crossed = hasattr(estimator, "mse_path_")
         kind = ("cv" if crossed else "coefficients") if kind is None else kind
         if kind == "cv":

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from convexnn._base import BaseConvexNN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +82,15 @@ def panels(ax: Axes | Sequence[Axes] | None, count: int) -> list[Axes]:
 
 def _missing(error: ImportError) -> ImportError:
     return ImportError(f'Plots need matplotlib: python -m pip install "convexnn[plot]" ({error})')
+
+
+def check_drawable(estimator: Any, kind: type = BaseConvexNN) -> None:
+    """Refuse what is not a fitted estimator of this kind; several networks in one are drawn one by one."""
+    if not isinstance(estimator, kind):
+        wanted = "one network of this package" if kind is BaseConvexNN else f"a {kind.__name__}"
+        hint = "; draw each of its estimators_" if hasattr(estimator, "estimators_") else ""
+        raise TypeError(f"estimator must be {wanted}, got {type(estimator).__name__}{hint}")
+    check_is_fitted(estimator)
 
 
 def finish(ax: Axes, x_name: str, y_name: str, *, legend: bool = True) -> None:
