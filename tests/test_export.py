@@ -165,6 +165,13 @@ def test_writing_is_atomic(tmp_path, monkeypatch):
     assert (path.read_text(), list(tmp_path.iterdir())) == (before, [path])
 
 
+def test_a_missing_folder_is_that_of_the_file_asked_for(tmp_path):
+    path = tmp_path / "missing" / "model.json"
+    with pytest.raises(FileNotFoundError) as caught:
+        fit()[0].to_json(path)
+    assert caught.value.filename == str(path)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file rights of POSIX")
 def test_others_may_read(tmp_path):
     plain = tmp_path / "plain"
