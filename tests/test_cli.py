@@ -202,6 +202,7 @@ def test_bad_files(tmp_path, capsys, name, raw, words):
         (["--x", "times", "--y", "accel", "--width", "2", "3"], ["--width", "tree only", "narrow"]),
         (["--x", "times", "--y", "accel", "--alpha", "-1"], ["alpha"]),
         (["--x", "times", "--y", "accel", "--alpha", "much"], ["alpha", "much"]),
+        (["--x", "times", "--y", "accel", "--alpha", "bic", "--loss", "huber"], ["alpha='bic' needs loss='squared'"]),
         (["--x", "times", "--y", "accel", "--alpha", "nan"], ["alpha"]),
         (["--x", "times", "--y", "accel", "--loss", "cubic"], ["loss", "cubic"]),
         (["--x", "times", "--y", "accel", "--loss", "logistic"], ["loss", "logistic"]),

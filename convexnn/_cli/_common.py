@@ -29,7 +29,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--negative-slope", type=float, default=0.01, help="slope of leaky_relu below zero (default: 0.01)")
     parser.add_argument("--max-breakpoints", type=int, metavar="M", help="thin the candidate breakpoints of deep networks")
     parser.add_argument("--tol", type=float, default=1e-6, help="relative duality gap to reach (default: 1e-6)")
-    parser.add_argument("--alpha", type=_alpha, default="auto", help='regularisation, a number or "auto" (default)')
+    parser.add_argument("--alpha", type=_alpha, default="auto", help="a number, or auto (default), aic or bic")
     parser.add_argument("--skip-connection", action="store_true", help="add an unpenalised linear term")
 
 
@@ -48,13 +48,13 @@ def _width(arguments: argparse.Namespace) -> int | tuple[int, ...] | None:
 
 
 def _alpha(text: str) -> float | str:
-    """Return the number, or "auto"."""
-    if text == "auto":
+    """Return the number, or how it is chosen."""
+    if text in ("auto", "aic", "bic"):
         return text
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is neither a number nor "auto"') from None
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a number nor "auto", "aic" or "bic"') from None
 
 
 def check_outputs(*paths: str | None, given: int = 1) -> None:
