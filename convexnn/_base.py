@@ -94,8 +94,6 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
     skip_coef_ = _FromModel(lambda model: model.skip_coef)
     breakpoints_ = _FromModel(lambda model: [f.breakpoints for f in model.pieces])
     slopes_ = _FromModel(lambda model: [f.slopes for f in model.pieces])
-    _offset = _FromModel(lambda model: model.offset)
-    _pieces = _FromModel(lambda model: model.pieces)
 
     _parameter_constraints: dict = {
         "depth": [Interval(Integral, 2, None, closed="left")],
@@ -351,10 +349,10 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
         kept = np.sort(np.argsort(-np.abs(self.coef_), kind="stable")[:20])
+        share = f"{self.alpha_ / self.alpha_max_:.3g} of the critical one" if self.alpha_max_ else "the critical one is 0"
         lines = [
             f"{self.network_.activation} network, depth {self.network_.depth}, {self.n_neurons_} neurons, "
-            f"alpha {self.alpha_:.6g} "
-            f"({self.alpha_ / self.alpha_max_ if self.alpha_max_ else np.inf:.3g} of the critical one)",
+            f"alpha {self.alpha_:.6g} ({share})",
             f"objective {self.objective_:.9g}, relative duality gap {self.dual_gap_:.2g}"
             + ("" if self.exact_ else " over the dictionary used, not over all biases"),
             f"{'coefficient':>10}  feature",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -12,8 +10,6 @@ from convexnn._base import BaseConvexNN, fitting
 from convexnn.certificate import certified_point
 from convexnn.compression import Compressed
 from convexnn.rounding import RoundedFit, objective_above, objective_below
-from convexnn.solvers import solve_null
-from convexnn.training import make_problem
 
 
 class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
@@ -305,7 +301,4 @@ def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:
     """
     estimator = ConvexNNRegressor(**parameters)
     estimator._validate_params()
-    spec = estimator._architecture()
-    data = estimator._canonical(X, y, sample_weight, spec.homogeneous)
-    problem = make_problem(data, replace(spec, shapes=estimator._shapes()))
-    return solve_null(problem).ratio
+    return estimator._trainer(X, y, sample_weight).alpha_max

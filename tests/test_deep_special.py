@@ -269,6 +269,11 @@ def test_grid_search_over_depth(rng):
     assert search.best_estimator_.converged_
 
 
+def test_summary_of_a_constant():
+    model = ConvexNNRegressor().fit([[0.0], [1.0]], [2.0, 2.0])
+    assert "alpha 0 (the critical one is 0)" in model.summary()
+
+
 def test_summary_names_what_breakpoints_are():
     X, y = [[0.0], [1.0], [3.0], [7.0]], [0.0, 2.0, -1.0, 0.5]
     lines = ConvexNNRegressor(depth=3, activation="abs", alpha=1e-3).fit(X, y).summary().splitlines()
