@@ -52,7 +52,7 @@ def _weighted_residuals(w: Array, y: Array, steps: Array, x: Array | None, omega
 
 def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
     """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
+    starts = np.concatenate(([0], np.flatnonzero(steps[1:] != steps[:-1]) + 1))
     return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
 
 
@@ -65,13 +65,16 @@ def _steps(y: Array, w: Array, penalty: float) -> Array:
     from convexnn.kernels.total_variation import denoise
 
     starts, signs = _levels(denoise(y, w, penalty))
+    pulls, weights = np.add.reduceat(w * y, starts), np.add.reduceat(w, starts)
     while True:
-        levels = (np.add.reduceat(w * y, starts) + penalty * np.diff(signs)) / np.add.reduceat(w, starts)
+        levels = (pulls + penalty * np.diff(signs)) / weights
         right = np.append(True, np.diff(levels) * signs[1:-1] > 0.0)
         if right.all():
             return _spread(levels, starts, y.size)
         # levels that meet exactly come out of the recursion apart by rounding, with steps of any sign
-        starts, signs = starts[right], np.append(signs[:-1][right], 0.0)
+        kept = np.flatnonzero(right)
+        pulls, weights = np.add.reduceat(pulls, kept), np.add.reduceat(weights, kept)
+        starts, signs = starts[kept], np.append(signs[kept], 0.0)
 
 
 def _dual_point(x: Array | None, w: Array, steps: Array, lam: Array, penalty: float) -> Array:
