@@ -145,6 +145,7 @@ def test_columns_are_found_by_name(fitted, tmp_path, capsys):
         ("", ["is empty"]),
         ("x,y\n", ["no rows"]),
         ("x,b\n1,2\n", ["no column 'y'", "'x', 'b'"]),
+        ("x;y\n1;2\n", ["no column 'x'", "'x;y'", "separated by commas"]),
         ("x,y\n1,2\n,3\n", ["line 3", "column 'x'", "missing"]),
         ("x,y\n1,2\nNaN,3\n", ["line 3", "column 'x'", "missing"]),
         ("x,y\n1,NA\n", ["line 2", "column 'y'", "missing"]),

@@ -105,7 +105,8 @@ def _place(path: str, header: list[str], name: str) -> int:
     if header.count(name) > 1:
         raise CommandError(f"{path} has {header.count(name)} columns named {name!r}")
     if name not in header:
-        raise CommandError(f"{path} has no column {name!r}; it has {', '.join(map(repr, header))}")
+        hint = "; columns are separated by commas" if len(header) == 1 else ""
+        raise CommandError(f"{path} has no column {name!r}; it has {', '.join(map(repr, header))}{hint}")
     return header.index(name)
 
 
