@@ -148,7 +148,10 @@ def _said_of(number: int) -> Iterator[None]:
 def _read(chunk: Any) -> Compressed:
     """Check a chunk, which may be empty, as ``fit`` would check its data: rows not merged yet."""
     if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
-        raise TypeError(f"a chunk must be (X, y), (X, y, sample_weight) or a Compressed, got {type(chunk).__name__}")
+        raise TypeError(
+            f"a chunk must be (X, y), (X, y, sample_weight) or a Compressed, got {type(chunk).__name__}; one chunk alone is "
+            "[(X, y)]"
+        )
     names = _get_feature_names(chunk[0])
     X = check_array(chunk[0], dtype=np.float64, ensure_min_samples=0, input_name="X")
     y = _read_column(chunk[1], "y")

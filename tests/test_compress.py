@@ -199,7 +199,7 @@ X, Y = [[1.0], [2.0]], [1.0, 2.0]
         ([(Y, Y)], {}, ValueError, "chunk 0 of source: Expected 2D array, got 1D array"),
         ([(X, ["a", "b"])], {}, ValueError, "could not convert string to float"),
         ([(X, Y), ([[1.0, 2.0]], [1.0])], {}, ValueError, "chunk 1 of source: it has 2 inputs, those before have 1"),
-        ((np.array(X), np.array(Y)), {}, TypeError, r"chunk 0 of source: a chunk must be \(X, y\).*got ndarray"),
+        ((np.array(X), np.array(Y)), {}, TypeError, r"chunk 0 of source: .*got ndarray; one chunk alone is \[\(X, y\)\]"),
         ([(X, Y)], {"grid": 0.0}, ValueError, "'grid' parameter of compress"),
         ([(np.column_stack([X, X]), Y)], {"grid": [0.1, -0.1]}, ValueError, "grid must be a width, .* not negative"),
         ([(X, Y)], {"grid": [0.1, 0.1]}, ValueError, "grid must be a width, or one for each of 1 inputs"),

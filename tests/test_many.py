@@ -83,6 +83,9 @@ def test_bad_arguments(long, options, message):
 def test_bad_frames(long, wide):
     with pytest.raises(ValueError, match="frame must be a pandas DataFrame, got ndarray"):
         fit_many(np.zeros((3, 3)))
+    other = type("Frame", (), {"to_pandas": None})()  # one of polars, say
+    with pytest.raises(ValueError, match=r"must be a pandas DataFrame, got Frame; pass its to_pandas\(\)"):
+        fit_many(other)
     with pytest.raises(ValueError, match="series 'day' must be numbers, not times, got datetime64"):
         fit_many(wide.assign(day=DAYS))
     with pytest.raises(ValueError, match="series 'note': could not convert string to float: 'x'"):
