@@ -247,7 +247,7 @@ LOGISTIC = Logistic()
 
 
 def make_loss(name: str, quantile: float, huber_delta: float) -> Loss:
-    """Return the loss that an estimator's parameters name."""
+    """Return the loss that an estimator's parameters name; a ValueError if there is none."""
     if name == "logistic":
         return LOGISTIC
     if name == "huber":
@@ -256,4 +256,6 @@ def make_loss(name: str, quantile: float, huber_delta: float) -> Loss:
         return Envelope(-1.0, 1.0, 0.0)
     if name == "pinball":
         return Envelope(quantile - 1.0, quantile, 0.0)
-    return SQUARED
+    if name == "squared":
+        return SQUARED
+    raise ValueError(f"loss must be 'squared', 'huber', 'absolute', 'pinball' or 'logistic', got {name!r}")

@@ -114,6 +114,8 @@ class Network:
     def __call__(self, X: ArrayLike) -> Array:
         """Run the network, layer by layer, on X of shape (n_samples, n_features_in)."""
         X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != self.n_features_in:
+            raise ValueError(f"X must be of shape (n_samples, {self.n_features_in}), got {X.shape}")
         widest = max(biases.size for biases in self.units.biases)
         rows = max(1, CHUNK // max(widest, 1))
         out = [self._forward(X[start : start + rows]) for start in range(0, len(X), rows)]

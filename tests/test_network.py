@@ -47,3 +47,16 @@ def test_objective(fitted, name):
     assert given == pytest.approx(expected(w, 0.2, 0.1), rel=1e-12)
     if name == "squared":
         assert net.objective(X, y, 0.3) == net.objective(X, y, 0.3, loss="squared")
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 1, 1)])
+def test_inputs_of_another_shape_are_refused(shape):
+    network = ConvexNNRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]).network_
+    with pytest.raises(ValueError, match=r"X must be of shape \(n_samples, 1\), got"):
+        network(np.zeros(shape))
+
+
+def test_an_unknown_loss_is_not_the_squared_one():
+    network = ConvexNNRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]).network_
+    with pytest.raises(ValueError, match=r"loss must be 'squared', .* got 'mse'"):
+        network.objective([[0.0]], [0.0], 1.0, loss="mse")
