@@ -240,6 +240,16 @@ def refit(problem: Problem, fit: Array) -> Array:
     return fit
 
 
+def better(new: Gap, old: Gap) -> bool:
+    """Return whether a fit is better: by its objective, or by its gap where the objectives are equal up to rounding.
+
+    If rounding counted as progress, two fits that are equally good could follow each other for ever.
+    """
+    if abs(new.primal - old.primal) > 1e-13 * old.primal:
+        return new.primal < old.primal
+    return new.gap < old.gap
+
+
 def relative_gap(problem: Problem, gap: Gap) -> float:
     """Return the gap relative to the objective on the original rows, or to 1e-8 of the constant fit's if that is more.
 

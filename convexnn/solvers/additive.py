@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import EPSILON
 from convexnn.dictionaries.base import Dictionary
-from convexnn.duality import Gap, Problem, evaluate_gap, null_point, relative_gap
+from convexnn.duality import Gap, Problem, better, evaluate_gap, null_point, relative_gap
 from convexnn.extended import EXTENDED
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import coordinate_descent
@@ -43,7 +43,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     level = 0
     status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
-        if gap is best_gap or _better(gap, best_gap):
+        if gap is best_gap or better(gap, best_gap):
             if SHARES[level] is not None:  # pivots are for problems where the other steps fail again and again
                 level = 0 if gap is best_gap or _gained(gap, best_gap) else min(level + 1, len(SHARES) - 1)
             best, best_gap, best_lam = state, gap, lam
@@ -113,11 +113,6 @@ def _descend(problem: Problem, tol: float, max_iter: int, orthogonal: bool) -> S
         )
         spent += solution.n_iter - 1
     return replace(solution, n_iter=spent)
-
-
-def _better(new: Gap, old: Gap) -> bool:
-    """Return whether a fit is better: by its objective, or by its gap where the objectives are equal up to rounding."""
-    return new.primal < old.primal or (new.gap < old.gap and new.primal <= old.primal * (1.0 + 1e-13))
 
 
 def _gained(new: Gap, old: Gap) -> bool:

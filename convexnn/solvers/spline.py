@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import CanonicalData
 from convexnn.dictionaries.base import SplineDictionary
-from convexnn.duality import Gap, Problem, relative_gap
+from convexnn.duality import Problem, better, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution, Spline, SplineSolution
 
@@ -48,7 +48,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     best, best_sweep = state, sweep = state, fitter.price(state)
     level, status = 0, ""
     for n_iter in range(1, max_iter + 1):
-        if sweep is best_sweep or _better(sweep.gap, best_sweep.gap):
+        if sweep is best_sweep or better(sweep.gap, best_sweep.gap):
             best, best_sweep, level = state, sweep, 0
         elif level < 2:
             level += 1
@@ -81,11 +81,6 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     assert isinstance(dictionary, SplineDictionary)
     carry = Carry(problem.data, fitter.table, best._replace(slopes=spline.slopes[1:-1]))
     return SplineSolution.represent(dictionary, spline, best_sweep.gap, n_iter, status, carry)
-
-
-def _better(new: Gap, old: Gap) -> bool:
-    """Return whether a fit is better: by its objective, or by its gap where the objectives are equal up to rounding."""
-    return new.primal < old.primal or (new.gap < old.gap and new.primal <= old.primal * (1.0 + 1e-13))
 
 
 def spline_of(problem: Problem, knots: NDArray[np.int32], values: Array, slopes: Array) -> Spline:
