@@ -135,15 +135,18 @@ dual_gap_, exact_, converged_, n_iter_, solver_
             names = [f"lag {lag}" for lag in scheme.lags]
             data = self._canonical(*scheme.pairs(history.values), None, spec.homogeneous, names)
             late = self._train(data, spec)
-            self.lags_, self._scheme = scheme.lags, scheme
             # a copy, because the caller's array may change before a forecast is asked for
-            self._history = TimeSeries(history.values.copy(), history.index, history.name)
-            self._intervals: Any = None  # made when they are asked for
-            fitted = scheme.one_step(self._model.predict, history.values)
-            self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+            self._remember(scheme, TimeSeries(history.values.copy(), history.index, history.name))
         if late:
             raise KeyboardInterrupt
         return self
+
+    def _remember(self, scheme: WindowScheme, history: TimeSeries) -> None:
+        """Set what the series says beside the network."""
+        self.lags_, self._scheme, self._history = scheme.lags, scheme, history
+        self._intervals: Any = None  # made when they are asked for
+        fitted = scheme.one_step(self._model.predict, history.values)
+        self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
 
     def predict(self, series):
         """Return one-step predictions, each from the true values before it.
@@ -225,8 +228,7 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         check_is_fitted(self)
         steps = check_steps(steps)
         levels = () if level is None else check_levels(level)
-        history = self._window(last_window)
-        index = None if history.index is None else continue_index(history.index, steps, self._history.index)
+        history, index = self._onward(last_window, steps)
         window = history.values[None, -self._scheme.width :]
         columns = [self._scheme.recurse(self._model.predict, window, steps)[0]]
         if levels and self._intervals is None:
@@ -272,8 +274,7 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         check_is_fitted(self)
         steps, n_paths = check_steps(steps), check_steps(n_paths, "n_paths")
         random = check_random_state(self.random_state if random_state is None else random_state)
-        history = self._window(last_window)
-        index = None if history.index is None else continue_index(history.index, steps, self._history.index)
+        history, index = self._onward(last_window, steps)
         residuals = np.asarray(self.residuals_)[self._scheme.width :]
         windows = np.repeat(history.values[None, -self._scheme.width :], n_paths, axis=0)
         paths = self._scheme.recurse(self._model.predict, windows, steps, random.choice(residuals, size=(n_paths, steps))).T
@@ -292,12 +293,10 @@ dual_gap_, exact_, converged_, n_iter_, solver_
             raise ValueError("extra must hold the history")
         # an index is not kept: its forecasts are arrays
         history = read_series(values, argument="history")
-        self._scheme = WindowScheme(check_lags(self.lags), self.difference)
-        if len(self._scheme.lags) != self.n_features_in_ or history.values.size < self._scheme.width + 2:
+        scheme = WindowScheme(check_lags(self.lags), self.difference)
+        if len(scheme.lags) != self.n_features_in_ or history.values.size < scheme.width + 2:
             raise ValueError(f"{self.n_features_in_} inputs and {history.values.size} values do not fit lags={self.lags!r}")
-        self.lags_, self._history, self._intervals = self._scheme.lags, history, None
-        fitted = self._scheme.one_step(self._model.predict, history.values)
-        self.fitted_values_, self.residuals_ = history.wrap(fitted), history.wrap(history.values - fitted)
+        self._remember(scheme, history)
 
     def training_series(self):
         """Return the series of the fit in the form in which it came.
@@ -316,7 +315,11 @@ dual_gap_, exact_, converged_, n_iter_, solver_
         check_is_fitted(self)
         return self._history.wrap(self._history.values)
 
-    def _window(self, last_window: Any) -> TimeSeries:
-        if last_window is None:
-            return self._history
-        return read_series(last_window, argument="last_window", least=self._scheme.width, why="a window of this model holds")
+    def _onward(self, last_window: Any, steps: int) -> tuple[TimeSeries, Any]:
+        """Return the history to go on from, and the index of what follows if it has one."""
+        history, why = self._history, "a window of this model holds"
+        if last_window is not None:
+            history = read_series(last_window, argument="last_window", least=self._scheme.width, why=why)
+        if history.index is None:
+            return history, None
+        return history, continue_index(history.index, steps, self._history.index)
