@@ -114,3 +114,14 @@ def test_starts_from_a_solution_of_the_reference_solver(rng):
     assert path.dual_gaps.max() <= 1e-6
     for objective, model in zip(path.objectives, alone, strict=True):
         assert objective == pytest.approx(model.objective_, rel=2e-6)
+
+
+@pytest.mark.parametrize("network", [NETWORKS["relu"], NETWORKS["leaky"]], ids=["relu", "leaky"])
+def test_no_unit_is_rounding(network):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(int(rng.integers(5, 26)), 2))
+        y = np.sin(2 * X).sum(axis=1) + 0.3 * rng.normal(size=len(X))
+        model = fitted(X, y, 10 ** rng.uniform(-3, -0.3), network)
+        assert np.abs(model.coef_).min() > 1e-14 * np.abs(model.coef_).max()
+        np.testing.assert_allclose(model.network_(X), model.predict(X), atol=1e-11)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.canonical import Axis
+from convexnn.canonical import EPSILON, Axis
 from convexnn.dictionaries.base import Dictionary, Rows, SplineDictionary, SplineNorm, StepDictionary
 from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+NEGLIGIBLE = 1e-13  # what a unit contributes, next to how far its function is from a line, which may be large and cancel
 
 
 @dataclass(frozen=True)
@@ -242,4 +243,9 @@ def represent(block: Block, dictionary: Dictionary) -> tuple[Rows, Array, float,
     slopes = np.diff(values) / np.diff(points[knots])
     rows, z, skip = dictionary.represent(knots, slopes)
     left, right = dictionary.tails(slopes)
+    # where outer slopes and kinks cost the same, and of a constant, rounding leaves a unit
+    chord = np.interp(points[knots], points[[0, -1]], values[[0, -1]])
+    rounding = 4.0 * EPSILON * max(1.0, np.abs(values).max())
+    kept = np.abs(z) * (points[-1] - points[0]) > max(rounding, NEGLIGIBLE * np.abs(values - chord).max())
+    rows, z = rows[kept], z[kept]
     return rows, z, skip, Spline(knots, values, np.concatenate(([left], slopes, [right])))
