@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.model_choice`` prints two tables, of the seven sets of the package and of five further ones: the root
 mean squared error of repeated 5-fold cross-validation, mean and standard deviation over the repeats, the seconds of one
-fit, and on how many of the sets a method beats all methods of other packages. ``--panel`` does so for twelve more sets that
-come with statsmodels and scikit-learn.
+fit, and how a method's error stands to the least of the others'. ``--panel`` does so for twelve more sets that come with
+statsmodels and scikit-learn.
 """
 
 from __future__ import annotations
@@ -299,17 +299,26 @@ def table(results: Results, sets: list[str]) -> str:
     return "\n".join(lines)
 
 
-def wins(results: Results) -> str:
-    """Return on how many sets each of our lines has less error than every method of another package, and where."""
+def standing(results: Results) -> str:
+    """Return for each method its error over the least of the other packages', as a geometric mean, and where it is less.
+
+    Another package's method is compared with the remaining ones and with the first of ours.
+    """
     names = list(dict.fromkeys(name for name, _ in results))
     sets = list(dict.fromkeys(data for _, data in results))
     others = [name for name in names if name in OTHERS]
+    ours = [name for name in names if name not in others][:1]
     lines = []
     for name in names:
-        if name not in others:
-            least = {d: min((results[o, d][0] for o in others if (o, d) in results), default=np.inf) for d in sets}
-            won = [d for d in sets if (name, d) in results and results[name, d][0] < least[d]]
-            lines.append(f"{name}: {len(won)} of {len(sets)} ({', '.join(won)})")
+        rivals = others if name not in others else [*ours, *(other for other in others if other != name)]
+        ratios = {}
+        for data in sets:
+            least = min((results[rival, data][0] for rival in rivals if (rival, data) in results), default=np.inf)
+            if (name, data) in results:
+                ratios[data] = results[name, data][0] / least
+        won = [data for data, ratio in ratios.items() if ratio < 1.0]
+        mean = np.exp(np.mean(np.log(list(ratios.values()))))
+        lines.append(f"{name}: {mean:.3f}, least on {len(won)} of {len(ratios)} ({', '.join(won)})")
     return "\n".join(lines)
 
 
@@ -329,7 +338,7 @@ def main() -> None:
     for group in (SETS, FURTHER, PANEL):
         if chosen := [name for name in group if name in sets]:
             print(table(results, chosen), end="\n\n")
-    print("Less error than every method of another package:", wins(results), sep="\n")
+    print("Error over the least of the others':", standing(results), sep="\n")
 
 
 if __name__ == "__main__":
