@@ -13,7 +13,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, RepeatedKFold, check_cv
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -291,7 +291,10 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             same = activation in STEPS and self.architecture == "narrow"
             for depth in list(self.depths)[: 1 if same else None]:
                 template = ConvexNNRegressor(depth, activation=activation, **shared)
-                template._validate_params()
+                try:
+                    template._validate_params()
+                except InvalidParameterError as error:  # names a parameter that this estimator does not have
+                    raise InvalidParameterError(f"An entry of depths or activations is not valid: {error}") from None
                 template._architecture()
                 templates.append(template)
         if not templates:

@@ -104,15 +104,20 @@ def convex_nn_path(
     estimator._validate_params()
     trainer = estimator._trainer(X, y, sample_weight)
     if exact:
-        return _exact(trainer, eps * trainer.alpha_max if given is None else float(given[-1]), estimator.tol)
-    grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
-    with watching(trainer.unit.data, estimator.verbose - 1):
-        path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
-    _warn_where_not_converged(path, estimator.tol)
+        path, end = _exact(trainer, eps * trainer.alpha_max if given is None else float(given[-1]))
+        doubts = [end, _not_converged(path, estimator.tol), _kinks_hidden(path, estimator.tol)]
+    else:
+        grid = geometric_alphas(trainer.alpha_max, int(alphas), eps) if given is None else given
+        with watching(trainer.unit.data, estimator.verbose - 1):
+            path = follow(trainer, grid, tol=estimator.tol, max_iter=estimator.max_iter, verbose=estimator.verbose)
+        doubts = [_not_converged(path, estimator.tol)]
+    for doubt in filter(None, doubts):
+        warnings.warn(doubt, ConvergenceWarning, stacklevel=4)  # past the two decorators
     return path
 
 
-def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
+def _exact(trainer: Trainer, alpha_min: float) -> tuple[SolutionPath, str]:
+    """Return the whole path, and what to say where it ends early."""
     if alpha_min == 0.0 and trainer.alpha_max > 0.0:
         raise ValueError("An exact path ends above zero: set eps, or positive alphas")
     if not trainer.unit.data.loss.quadratic:
@@ -122,31 +127,28 @@ def _exact(trainer: Trainer, alpha_min: float, tol: float) -> SolutionPath:
     if trainer.spec.max_breakpoints is not None:
         raise ValueError("An exact path needs max_breakpoints=None: the breakpoints that are left slide anew at every alpha")
     path, status = follow_exactly(trainer, alpha_min)
-    if status:
-        reached = f"at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}"
-        warnings.warn(f"The path ends {reached}: {status}.", ConvergenceWarning, stacklevel=4)
-    _warn_where_not_converged(path, tol)
-    missed = path.gaps_between > tol
-    if missed.any():
-        worst = int(np.argmax(path.gaps_between))
-        warnings.warn(
-            f"Rounding hides kinks: halfway between kinks the relative duality gap is more than tol={tol:g} in "
-            f"{np.count_nonzero(missed)} of {len(path) - 1} places, at most {path.gaps_between[worst]:.3g} between alpha="
-            f"{path.alphas[worst]:.6g} and {path.alphas[worst + 1]:.6g}: fit there with ConvexNNRegressor.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    return path
+    return path, f"The path ends at alpha={path.alphas[-1]:.6g}, not {alpha_min:.6g}: {status}." if status else ""
 
 
-def _warn_where_not_converged(path: SolutionPath, tol: float) -> None:
+def _not_converged(path: SolutionPath, tol: float) -> str:
     missed = np.flatnonzero(path.dual_gaps > tol)
-    if missed.size:
-        worst = missed[np.argmax(path.dual_gaps[missed])]
-        why = path.trainings[worst].solution.status or ROUNDING
-        warnings.warn(
-            f"The relative duality gap is more than tol={tol:g} at {missed.size} of {len(path)} alphas, at most "
-            f"{path.dual_gaps[worst]:.3g} at alpha={path.alphas[worst]:.6g}: {why}.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+    if not missed.size:
+        return ""
+    worst = missed[np.argmax(path.dual_gaps[missed])]
+    return (
+        f"The relative duality gap is more than tol={tol:g} at {missed.size} of {len(path)} alphas, at most "
+        f"{path.dual_gaps[worst]:.3g} at alpha={path.alphas[worst]:.6g}: "
+        f"{path.trainings[worst].solution.status or ROUNDING}."
+    )
+
+
+def _kinks_hidden(path: SolutionPath, tol: float) -> str:
+    missed = path.gaps_between > tol
+    if not missed.any():
+        return ""
+    worst = int(np.argmax(path.gaps_between))
+    return (
+        f"Rounding hides kinks: halfway between kinks the relative duality gap is more than tol={tol:g} in "
+        f"{np.count_nonzero(missed)} of {len(path) - 1} places, at most {path.gaps_between[worst]:.3g} between alpha="
+        f"{path.alphas[worst]:.6g} and {path.alphas[worst + 1]:.6g}: fit there with ConvexNNRegressor."
+    )

@@ -232,9 +232,9 @@ def test_real_data(load):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"depths": (1,)}, "'depth' parameter"),
+        ({"depths": (1,)}, "entry of depths or activations .* 'depth' parameter"),
         ({"depths": ()}, "at least one architecture"),
-        ({"activations": ("tanh",)}, "'activation' parameter"),
+        ({"activations": ("tanh",)}, "entry of depths or activations .* 'activation' parameter"),
         ({"activations": "relu"}, "'activations' parameter"),
         ({"alphas": [-1.0]}, "alphas must be"),
         ({"cv": 1}, "'cv' parameter"),

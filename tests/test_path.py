@@ -113,8 +113,9 @@ def test_predict_checks_its_input():
 
 def test_warns_where_the_tolerance_is_not_reached():
     rng = np.random.default_rng(3)
-    with pytest.warns(UserWarning, match=r"at \d of 5 alphas"):
+    with pytest.warns(UserWarning, match=r"at \d of 5 alphas") as caught:
         convex_nn_path(rng.normal(size=(60, 1)), rng.normal(size=60), alphas=5, max_iter=1, tol=1e-12)
+    assert caught[0].filename == __file__
 
 
 def test_what_has_no_interpolant_is_refused_before_any_work(rng, monkeypatch):
