@@ -7,6 +7,7 @@ import pytest
 from deep_reference import ROWS, Row, smalls
 from deep_units import worst_unit
 from hypothesis import given, settings
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -281,3 +282,10 @@ def test_summary_names_what_breakpoints_are():
     assert any(line.endswith("reflection of x0 at -1 (reflection of 3 across 1), 1, 3") for line in lines)
     middles = {"0, 1.5 (midpoint of 0 and 3), 3", "0, 3.5 (midpoint of 0 and 7), 7"}
     assert any(line.endswith(f"reflection of x0 at {middle}") for line in lines for middle in middles)
+
+
+def test_a_search_cut_short_is_not_called_rounding(monkeypatch, rng):
+    monkeypatch.setattr("convexnn.dictionaries.deep_reflections.VISITS", 0)
+    x = rng.normal(size=(20, 1))
+    with pytest.warns(ConvergenceWarning, match="the search for features was cut short"):
+        ConvexNNRegressor(5, activation="abs", alpha=0.01).fit(x, rng.normal(size=20))

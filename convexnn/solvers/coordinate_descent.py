@@ -20,6 +20,8 @@ from convexnn.solvers.working_set import WorkingSet, no_features, united, workin
 Array = NDArray[np.float64]
 BATCH = 30
 EXTRA = 5
+ROUNDED = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
+UNFOUND = "the search for features was cut short, by the gap a complete one may be better; raise alpha or set max_breakpoints"
 
 
 def solve(
@@ -55,7 +57,8 @@ def solve(
             break
         features, z = united(work, gap.violations.features)
         if z.size == seen and n_iter > 1:
-            status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
+            found = max(np.abs(ratios).max(initial=1.0) for ratios in gap.violations.ratios)
+            status = UNFOUND if gap.violations.maximum > (1.0 + 1e-6) * found else ROUNDED
             break
         work = working_set(problem, features, z, old=work).solved()
         seen = work.z.size
