@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 BATCH = 30
 EXTRA = 5
 ROUNDED = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
-UNFOUND = "the search for features was cut short, by the gap a complete one may be better; raise alpha or set max_breakpoints"
+UNFOUND = "the search for features was cut short, by the gap a full one may be better; raise alpha or set max_breakpoints"
 
 
 def solve(

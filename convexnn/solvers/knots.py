@@ -94,7 +94,7 @@ class Fitter:
     def begin(self, start: Spline | None) -> State:
         """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
         knots, signs, slopes = np.array([0, self.x.size - 1], np.int32), np.zeros(2, np.int8), np.zeros(1)
-        sums = np.array([segment_sums(*self.data, 0, self.x.size - 1)])
+        sums = np.array([segment_sums(*self.data, *knots)])  # of their type, for which it is compiled anyway
         line = State(knots, signs, sums, np.zeros(2), slopes, 0.0)
         if start is None:
             return self.settle(line, 1.0)
