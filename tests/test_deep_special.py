@@ -255,6 +255,8 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
+# of 200 points depth 5 of absolute value cannot visit all features, and says so
+@pytest.mark.filterwarnings("ignore:.*the search for features was cut short:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks([ConvexNNRegressor(**row.options) for name, row in ROWS.items() if name not in CHECKED])
 def test_scikit_learn_checks_of_the_costly(estimator, check):
     check(estimator)
