@@ -33,6 +33,14 @@ def make(rng, loss, skip, width, rows=12):
     return replace(unit, betas=0.1 * unit.betas)
 
 
+def cases(loss, skip, width):
+    """Yield a generator, its problem, the data and the free directions for every seed."""
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        problem = make(rng, loss, skip, width)
+        yield rng, problem, problem.data, problem.free_columns()
+
+
 def dual_point(problem, rng):
     """Return a feasible dual point: that of a fit, with corners rounded off, which has the same interval."""
     data = problem.data
@@ -99,10 +107,7 @@ def test_dual_point_is_that_of_the_fit(loss, skip, width, rng):
 @each_skip
 @each_width
 def test_feasible(loss, skip, width):
-    for seed in SEEDS:
-        rng = np.random.default_rng(seed)
-        problem = make(rng, loss, skip, width)
-        data, free = problem.data, problem.free_columns()
+    for rng, problem, data, free in cases(loss, skip, width):
         near = dual_point(problem, rng) + 1e-7 * data.w * rng.normal(size=data.y.size)
         lam = feasible(problem, near)
         assert np.abs(free.T @ lam).max() <= 1e-13
@@ -120,10 +125,7 @@ def test_feasible(loss, skip, width):
 @each_skip
 @each_width
 def test_refit(loss, skip, width):
-    for seed in SEEDS:
-        rng = np.random.default_rng(seed)
-        problem = make(rng, loss, skip, width)
-        data, free = problem.data, problem.free_columns()
+    for rng, problem, data, free in cases(loss, skip, width):
         start = 3.0 * rng.normal(size=data.y.size)
         fit = refit(problem, start)
         if not loss.smooth:
@@ -218,10 +220,7 @@ def test_relative_gap(rng):
 @each_width
 def test_feasible_without_room(loss, skip, width):
     """A fit that meets no target has all its derivatives at their bounds: a bound holds for what is orthogonal only."""
-    for seed in SEEDS:
-        rng = np.random.default_rng(seed)
-        problem = make(rng, loss, skip, width)
-        data, free = problem.data, problem.free_columns()
+    for rng, problem, data, free in cases(loss, skip, width):
         fit = data.y + rng.choice([-1e-9, 1e-9, 2e-9], data.y.size)
         given = data.w * data.loss.dual(fit, data.y)
         assert np.abs(free.T @ given).max() > 1e-3
