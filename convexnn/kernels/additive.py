@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def gram_of_rows(left, t, width, w, size):
     """Return sum_n w_n d_n d_n' for sparse rows d_n: 1 - t at left and t at the next unknown, for every block.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def forward_solve(factor, size, rhs):
     """Solve factor[:size, :size] @ out = rhs in place for a lower triangle."""
     for i in range(size):
@@ -16,7 +17,7 @@ def forward_solve(factor, size, rhs):
         rhs[i] = total / factor[i, i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def backward_solve(factor, size, rhs):
     """Solve factor[:size, :size].T @ out = rhs in place for a lower triangle."""
     for i in range(size - 1, -1, -1):
@@ -26,7 +27,7 @@ def backward_solve(factor, size, rhs):
             rhs[j] -= factor[i, j] * value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def remove_row(factor, size, place):
     """Take row and column ``place`` out of a Cholesky factor of the given size by Givens rotations, in place."""
     for i in range(place, size - 1):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def contacts(x, y, w, knots, signs, fits, forces, tied_left, tied_right, bands, beta, idle, times, sides, turning):
     """Write for every point the beta at which F meets its band there, 0 where it does not, and which bound: 1 or -1.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def evaluate(x, breakpoints, anchors, values, slopes, firsts, low, scale, out):
     """Write values[i] + slopes[i] * (x - anchors[i]) with i the number of breakpoints up to x.
 

@@ -5,10 +5,11 @@ lam sums to zero. F is linear between data points, constant left of x_1 and zero
 """
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hinge_sums(points, lam):
     """Return F at the points and its slope to the right of each (zero after the last)."""
     count = points.size
@@ -24,7 +25,7 @@ def hinge_sums(points, lam):
     return hinge, slope
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def locate(t, place, points):
     """Return the last place with points[place] <= t (0 if there is none), starting from a guess near it.
 
@@ -42,7 +43,7 @@ def locate(t, place, points):
     return max(np.searchsorted(points, t, side="right") - 1, 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hinge_near(t, place, points, hinge, slope):
     """Return F(t) for any real t, and the place that found it, from a place near it."""
     t = min(max(t, points[0]), points[-1])

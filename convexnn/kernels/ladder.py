@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def factor(ground, rungs, rails):
     """Factor the matrix of a ladder: node 2 i + j is place i of chain j.
 
@@ -31,7 +32,7 @@ def factor(ground, rungs, rails):
     return pivot, near, far
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def substitute(pivot, near, far, columns):
     """Solve for several right-hand sides, the columns of an array (2 n, c), with the factor."""
     size, width = columns.shape

@@ -7,10 +7,11 @@ slope times F(x_1).
 """
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def monotone_tables(hinge, rising, falling, slope):
     """Return forward and backward tables (n + 1, rising + 1, falling + 1) of the best sums of jumps times F.
 
@@ -47,7 +48,7 @@ def monotone_tables(hinge, rising, falling, slope):
     return forward, backward
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def monotone_through(forward, backward, hinge, slope):
     """Return, for each candidate, the best sum of a feature with a breakpoint there, and the state after it.
 
@@ -77,7 +78,7 @@ def monotone_through(forward, backward, hinge, slope):
     return value, state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def trace_monotone(place, state, forward, backward, hinge, slope):
     """Return the candidates and kinds of the breakpoints, in order, of the best feature through a candidate."""
     rising = forward.shape[1] - 1

@@ -9,6 +9,8 @@ with the targets, least and greatest.
 import numpy as np
 from numba import njit
 
+from convexnn.kernels import compiled
+
 ONE, HALF = np.uint64(1), np.uint64(32)
 LEFT, RIGHT, AGAIN = np.uint64(13), np.uint64(7), np.uint64(17)  # Marsaglia's xorshift
 
@@ -35,7 +37,7 @@ def _two_sum(a, b):
     return total, (a - (total - part)) + (b - part)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pool(X, y, w, spread, moved, first, table, slots, count):
     """Pool rows, or what was pooled before, from ``first`` on until the slots are full; return the next, and the slots used.
 
@@ -84,7 +86,7 @@ def pool(X, y, w, spread, moved, first, table, slots, count):
     return y.size, count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _join_moves(into, more, share, joint, off):
     """Join two sets of moves: ``share`` is the part of the weight that comes in, ``off`` the mean targets' distance."""
     d = into.size // 5
@@ -97,7 +99,7 @@ def _join_moves(into, more, share, joint, off):
         into[4 * d + j] = max(into[4 * d + j], more[4 * d + j])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill(keys, table):
     """Enter distinct rows into an empty table."""
     bits = keys.view(np.uint64)

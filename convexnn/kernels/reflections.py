@@ -5,12 +5,12 @@ monotonically, so that all pairs cost O(N^2) time and O(N) memory.
 """
 
 import numpy as np
-from numba import njit
 
+from convexnn.kernels import compiled
 from convexnn.kernels.hinges import hinge_near
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def reflection_extremes(points, lam, hinge, slope):
     """Return, for each centre a = points[i], the largest and smallest W over c = |points[j] - a|."""
     count = points.size
@@ -60,7 +60,7 @@ def reflection_extremes(points, lam, hinge, slope):
     return high, low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def midpoint_extremes(points, hinge, slope):
     """Return, for each p = points[i], the largest and smallest W over q = points[j], j > i, a = (p + q) / 2."""
     count = points.size
@@ -83,7 +83,7 @@ def midpoint_extremes(points, hinge, slope):
     return high, low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def thinned_extremes(chosen, points, hinge, slope):
     """Return what both kernels above do, with biases from the points ``chosen`` only: M^2 short searches."""
     count = chosen.size

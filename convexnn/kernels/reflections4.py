@@ -6,12 +6,12 @@ the correlation is 2 (W(a - c, d) + W(a + c, d) - F(a)) - F(x_1).
 """
 
 import numpy as np
-from numba import njit
 
+from convexnn.kernels import compiled
 from convexnn.kernels.hinges import hinge_sums
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fold(points, lam, centre, distance, mass):
     """Write the sorted distances |points - centre| and the dual vector in that order."""
     count = points.size
@@ -30,7 +30,7 @@ def fold(points, lam, centre, distance, mass):
             right += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def kinks_with(h, at_h, marks, at_marks, points, hinge, slope, best, where):
     """Price all kinks (p, a, q) of a folded problem of which one is at h and another at one of the sorted marks.
 
@@ -77,7 +77,7 @@ def kinks_with(h, at_h, marks, at_marks, points, hinge, slope, best, where):
             where[1, 2] = k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def midpoint_centres(points, lam, chosen):
     """Return, for i, the extreme correlations of kinds 2 to 4 of ``Reflections4`` and rows (kind - 2, j, k)."""
     count = chosen.size
@@ -118,7 +118,7 @@ def midpoint_centres(points, lam, chosen):
     return extremes, rows
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def second_peaks(peak, d, offset, marks, points, hinge, slope, best, where):
     """Price W(y, d) - F((peak + y) / 2) at y = marks + offset, keeping the extremes and their marks.
 
@@ -154,7 +154,7 @@ def second_peaks(peak, d, offset, marks, points, hinge, slope, best, where):
             where[1] = k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def two_peaks(chosen, places, points, hinge, slope):
     """Return, for i, the extreme correlations of kinds 5 and 6 of ``Reflections4`` and rows (kind - 5, j, k)."""
     count = chosen.size
@@ -189,7 +189,7 @@ def two_peaks(chosen, places, points, hinge, slope):
     return extremes, rows
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fold_bounds(points, lam, chosen):
     """Return, for a fold at each chosen point, the largest |lam @ g| of any g(|x - a|) with slopes -1 and 1.
 

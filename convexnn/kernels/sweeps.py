@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ramp_sums(x, lam):
     """Return F with F[i] = sum_n lam[n] * max(x[n] - x[i], 0), for sorted x."""
     n = x.size
@@ -19,7 +20,7 @@ def ramp_sums(x, lam):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def excursions(curve, bound):
     """Return the places of the extremes of every run of ``curve`` above ``bound`` or below its negative."""
     found = np.empty(curve.size, np.int64)

@@ -3,10 +3,11 @@
 import heapq
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def switch_tables(sums, budget):
     """Return forward and backward tables (groups, budget + 1, 2) of the dynamic programme.
 
@@ -33,7 +34,7 @@ def switch_tables(sums, budget):
     return forward, backward
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def best_through(forward, backward, budget):
     """Return, for each boundary between groups, the best sum with a switch there, its left budget and left level."""
     groups = forward.shape[0]
@@ -51,7 +52,7 @@ def best_through(forward, backward, budget):
     return value, left, level
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def switches_through(boundary, left, level, forward, backward, budget):
     """Return the boundaries of the best vector with a switch at ``boundary``, padded with -1."""
     groups = forward.shape[0]
@@ -78,7 +79,7 @@ def switches_through(boundary, left, level, forward, backward, budget):
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def merge_runs(sums, budget, first, last):
     """Return the groups' levels of the best +-1 vector that starts at ``first`` and ends at ``last``.
 
@@ -139,7 +140,7 @@ def merge_runs(sums, budget, first, last):
     return level
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def priced_switches(sums, first, fall, closed):
     """Return what patterns of zeros and ones that begin with 0 are worth: the best with each step up and down.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def denoise(y, w, penalty):
     """Return the minimiser of sum w (y - f)^2 / 2 + penalty * sum |f[i + 1] - f[i]|.
 
