@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from convexnn.extended import is_extended, scatter
 from convexnn.losses import SQUARED, Loss, power_of_two
+from convexnn.sorting import sorted_order
 
 Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -136,15 +137,14 @@ def canonicalize(
     Inputs that scaling makes equal are ties, unless ``order_only``: steps can tell them apart all the same.
     """
     if sample_weight is None:
-        # one number seen n times: sorting leaves it alone
-        w, unit = np.broadcast_to(np.ones(1), y.shape), 1.0
+        w, unit = repeated(1.0, y.size), 1.0  # sorting leaves it alone
     else:
         if not sample_weight.all():
             kept = sample_weight > 0.0
             X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
         unit = power_of_two(float(sample_weight.max()))
         w = sample_weight / unit
-    y_unit = power_of_two(float(np.abs(y).max())) if loss.shifts else 1.0
+    y_unit = power_of_two(_largest(y)) if loss.shifts else 1.0
     rows = _merge_single if X.shape[1] == 1 else _merge_several
     axes, y, w, constant = rows(X, y / y_unit, w, order_only, loss.pools)
     # only now: what follows is then the same, bit for bit, for a row of weight two and for two equal rows
@@ -155,7 +155,7 @@ def canonicalize(
     if loss.shifts:
         mean = loss.best_constant(y, w)
         y = y - mean
-        largest = float(np.abs(y).max())
+        largest = _largest(y)
         if largest <= 4.0 * EPSILON:
             y[:] = largest = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
         spread = power_of_two(largest)
@@ -166,7 +166,7 @@ def canonicalize(
     # pooling takes spread out of the squared loss only
     constant = constant / (w_scale * spread * spread) if loss.quadratic else 0.0
     if loss.quadratic:
-        null = constant + 0.5 * float(np.einsum("i,i,i->", w, y, y))
+        null = constant + 0.5 * float(np.dot(w * y, y))
     else:
         best = 0.0 if loss.shifts else loss.best_constant(y, w)
         null = float(np.dot(w, loss.value(np.full(y.size, best), y)))
@@ -175,6 +175,15 @@ def canonicalize(
     )
     _check_range(data, order_only)
     return data
+
+
+def repeated(value: float, size: int) -> Array:
+    """Return one number seen ``size`` times, which takes no memory: as ``numpy.broadcast_to``, in a third of its time."""
+    return np.ndarray((size,), buffer=np.array([value]), strides=(0,))
+
+
+def _largest(y: Array) -> float:
+    return max(float(y.max()), -float(y.min()))
 
 
 def _check_range(data: CanonicalData, order_only: bool) -> None:
@@ -213,7 +222,7 @@ def _merge_single(
     if (x[1:] >= x[:-1]).all():
         x = x.copy()
     else:
-        order = np.argsort(x)
+        order = sorted_order(x, center, scale)
         x, y = x.take(order), y.take(order)  # half the time of indexing
         w = w.take(order) if w.strides[0] else w
     points = x - center

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.canonical import EPSILON, CanonicalData
+from convexnn.canonical import EPSILON, CanonicalData, repeated
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 from convexnn.extended import is_extended, orthonormal
 
@@ -296,7 +296,7 @@ def _null_of_squares(problem: Problem) -> Null:
         if size > 1e-26 * _weighted(data.w, column, column):
             directions.append((free, size))
     residual = _orthogonal(data.y, data.w, directions)
-    fit = data.y - residual if problem.skip else np.broadcast_to(data.y[0] - residual[0], data.y.size)
+    fit = data.y - residual if problem.skip else repeated(data.y[0] - residual[0], data.y.size)
     if np.abs(residual).max() <= 16.0 * EPSILON:
         return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
     residual *= data.w

@@ -29,7 +29,7 @@ LAYERS = [
     {"__init__.py:version", "_version"},
     {
         *("validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations"),
-        *("canonical", "extended"),
+        *("canonical", "extended", "sorting"),
     },
     {"progress", "_threads"},
     {"kernels"},
