@@ -8,6 +8,7 @@ bracket. Newton's step is exact once the steps of g stay where they are.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,69 +30,74 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         center = float(np.average(data.axes[0].points, weights=w))
         x = data.axes[0].points - center
         omega, n_iter = _find_slope(x, y, w, penalty, max_iter)
-    steps = _steps(y if x is None else y - omega * x, w, penalty)
-    features, coef = dictionary.represent(steps)
+    steps = _denoised(y if x is None else y - omega * x, w, penalty)
+    values = steps.spread()
+    features, coef = dictionary.represent(values)
     cost = float(problem.betas[0]) * float(np.abs(coef).sum())
-    fit = steps if x is None else omega * x + steps
-    lam = _dual_point(x, w, steps, _weighted_residuals(w, y, steps, x, omega), penalty)
+    fit = values if x is None else omega * x + values
+    lam = _dual_point(x, w, steps, _weighted_residuals(w, y, values, x, omega), penalty)
     gap = evaluate_gap(problem, fit, cost, lam=lam, paired=cost, limit=0)
     status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
-    intercept = float(steps[0] - dictionary.low * coef.sum() - omega * center)
-    levels = None if problem.skip else steps[_levels(steps)[0]]
+    intercept = float(values[0] - dictionary.low * coef.sum() - omega * center)
+    levels = None if problem.skip else steps.values
     return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
 
 
-def _weighted_residuals(w: Array, y: Array, steps: Array, x: Array | None, omega: float) -> Array:
+def _weighted_residuals(w: Array, y: Array, values: Array, x: Array | None, omega: float) -> Array:
     """Return the weighted residuals of omega x + steps; the steps, which may be all but the targets, are taken off first."""
-    residuals = y - steps
+    residuals = y - values
     if x is not None:
         residuals -= omega * x
     residuals *= w
     return residuals
 
 
-def _levels(steps: Array) -> tuple[NDArray[np.int64], Array]:
-    """Return where the levels of a step function begin, and the signs of the steps before, between and after them."""
-    starts = np.concatenate(([0], np.flatnonzero(steps[1:] != steps[:-1]) + 1))
-    return starts, np.concatenate(([0.0], np.sign(np.diff(steps[starts])), [0.0]))
+class Levels(NamedTuple):
+    """A step function on ``size`` points: where levels begin, signs of the steps before, between and after, values."""
+
+    starts: NDArray[np.int64]
+    signs: Array
+    values: Array
+    size: int
+
+    def spread(self, per_level: Array | None = None) -> Array:
+        """Return at every point what is given for its level, or the level."""
+        return np.repeat(self.values if per_level is None else per_level, np.diff(np.append(self.starts, self.size)))
 
 
-def _spread(per_level: Array, starts: NDArray[np.int64], size: int) -> Array:
-    return np.repeat(per_level, np.diff(np.append(starts, size)))
-
-
-def _steps(y: Array, w: Array, penalty: float) -> Array:
+def _denoised(y: Array, w: Array, penalty: float) -> Levels:
     """Denoise, then set every level to what its points and its two steps say: exact to the last digits."""
     from convexnn.kernels.total_variation import denoise
 
-    starts, signs = _levels(denoise(y, w, penalty))
+    values = denoise(y, w, penalty)
+    starts = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1))
+    signs = np.concatenate(([0.0], np.sign(np.diff(values[starts])), [0.0]))
     pulls, weights = np.add.reduceat(w * y, starts), np.add.reduceat(w, starts)
     while True:
         levels = (pulls + penalty * np.diff(signs)) / weights
         right = np.append(True, np.diff(levels) * signs[1:-1] > 0.0)
         if right.all():
-            return _spread(levels, starts, y.size)
+            return Levels(starts, signs, levels, y.size)
         # levels that meet exactly come out of the recursion apart by rounding, with steps of any sign
         kept = np.flatnonzero(right)
         pulls, weights = np.add.reduceat(pulls, kept), np.add.reduceat(weights, kept)
         starts, signs = starts[kept], np.append(signs[kept], 0.0)
 
 
-def _dual_point(x: Array | None, w: Array, steps: Array, lam: Array, penalty: float) -> Array:
+def _dual_point(x: Array | None, w: Array, steps: Levels, lam: Array, penalty: float) -> Array:
     """Correct lam, level by level, so that its sums from either end to a step are exactly the penalty.
 
     With a skip connection its first moment is made to vanish too, as far as it can be inside the levels. The array given is
     used up.
     """
-    starts, signs = _levels(steps)
-    weight = np.add.reduceat(w, starts)
+    weight = np.add.reduceat(w, steps.starts)
     for _ in range(2):
-        off = -penalty * np.diff(signs) - np.add.reduceat(lam, starts)
-        shift = _spread(off / weight, starts, lam.size)
+        off = -penalty * np.diff(steps.signs) - np.add.reduceat(lam, steps.starts)
+        shift = steps.spread(off / weight)
         shift *= w
         lam += shift
         if x is not None:
-            inside = x - _spread(np.add.reduceat(w * x, starts) / weight, starts, lam.size)
+            inside = x - steps.spread(np.add.reduceat(w * x, steps.starts) / weight)
             curvature = float(np.dot(w * inside, inside))
             if curvature > 1e-20 * float(np.dot(w * x, x)):
                 lam = lam - w * inside * (float(np.dot(lam, x)) / curvature)
@@ -125,10 +131,9 @@ def _find_slope(x: Array, y: Array, w: Array, penalty: float, max_iter: int) -> 
 
 def _moment(x: Array, omega: float, y: Array, w: Array, penalty: float) -> tuple[float, float, float]:
     """Return the first moment of the dual point of the steps beside omega x, its size, and how fast it falls with omega."""
-    steps = _steps(y - omega * x, w, penalty)
-    starts, _ = _levels(steps)
-    lam = _dual_point(None, w, steps, _weighted_residuals(w, y, steps, x, omega), penalty)
+    steps = _denoised(y - omega * x, w, penalty)
+    lam = _dual_point(None, w, steps, _weighted_residuals(w, y, steps.spread(), x, omega), penalty)
     moment, size = float(np.dot(lam, x)), float(np.dot(np.abs(lam), np.abs(x)))
-    inside = x - _spread(np.add.reduceat(w * x, starts) / np.add.reduceat(w, starts), starts, x.size)
+    inside = x - steps.spread(np.add.reduceat(w * x, steps.starts) / np.add.reduceat(w, steps.starts))
     curvature = float(np.dot(w * inside, inside))
     return moment, size, curvature if curvature > 1e-20 * float(np.dot(w * x, x)) else 0.0
