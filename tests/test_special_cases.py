@@ -452,6 +452,6 @@ def test_least_norm_whatever_the_scale_of_the_target(scale):
 def test_rounding_is_no_progress():
     # two fits equally good but for the last digit, each of which once took the other's place
     x, y = np.arange(400.0)[:, None], (-1.0) ** np.arange(400)
-    model = ConvexNNRegressor(3, alpha=0.03964898247307389 * alpha_max(x, y, depth=3)).fit(x, y)
+    model = ConvexNNRegressor(3, alpha=0.03964898247307389 * alpha_max(x, y, depth=3), tol=1e-12).fit(x, y)
     assert model.dual_gap_ <= 1e-9
     assert model.n_iter_ < 50

@@ -11,12 +11,13 @@ there: few blocks are ever looked into, and a sweep costs a small part of a pass
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from convexnn.kernels import compiled
 
 BLOCK = 64
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def block_table(x, y, w):
     """Return for every full block: weight, mean position, mean target, spread of positions, slope, squares, low, high, tent.
 
@@ -54,12 +55,13 @@ def block_table(x, y, w):
             rate += w[i] * error
             fall += w[i]
             low, high, tent = min(low, curve), max(high, curve), max(tent, -hull)
-        table[b, 0], table[b, 1], table[b, 2], table[b, 3], table[b, 4] = weight, place, level, spread, slope
-        table[b, 5], table[b, 6], table[b, 7], table[b, 8] = squares, low * length, high * length, tent * length
+        table[b, 0], table[b, 1], table[b, 2] = weight, place, level
+        table[b, 3], table[b, 4], table[b, 5] = spread, slope, squares
+        table[b, 6], table[b, 7], table[b, 8] = low * length, high * length, tent * length
     return table
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def segment_sums(x, y, w, table, left, right):
     """Return the sums over the points between two knots of (w u u, w u t, w t t, w y u, w y t)."""
     start, length = x[left], x[right] - x[left]
@@ -88,19 +90,19 @@ def segment_sums(x, y, w, table, left, right):
     return uu, ut, tt, yu, yt
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def price_segments(
     x, y, w, table, knots, signs, values, slopes, forces, tied_left, tied_right, low, high, found, sides, peaks
 ):
     """Sweep F over all points, segment by segment, anchored at the knots, where it is known: see :func:`fit_knots`.
 
-    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height.
-    Returns (count of places, least F, greatest F, F at the first point, F at the last, weighted squared error,
-    mismatch, variation of the slopes). The mismatch is the weighted square of what the dual point differs from the
-    residuals: rounding, at the knots only.
+    One place is recorded for every excursion of F below ``low`` or above ``high``: its extreme, with side and height, or, of
+    blocks that are beyond with all their points, the farther end. Returns (count of places, lower and upper bound of F, F at
+    the first point, F at the last, weighted squared error, mismatch, variation of the slopes). The mismatch is the weighted
+    square of what the dual point differs from the residuals: rounding, at the knots only.
     """
     count = 0
-    squares = mismatch = before = first = f = turns = 0.0
+    squares = mismatch = before = first = f = turns = peak = 0.0
     least, greatest = low, high
     size = knots.size
     right_force = forces[2]
@@ -117,11 +119,12 @@ def price_segments(
             if i % BLOCK == 0 and i + BLOCK <= right:
                 b = i // BLOCK
                 stretch = x[i + BLOCK - 1] - x[i]
-                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
+                place = table[b, 1]
+                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * place))
                 lean = table[b, 4] - slope * stretch
                 pull, turn = table[b, 0] * off, table[b, 3] * lean
                 squares += table[b, 5] + pull * off + turn * lean
-                moment += pull * (x[right] - x[i] - stretch * table[b, 1]) - turn * stretch
+                moment += pull * (x[right] - x[i] - stretch * place) - turn * stretch
                 total += pull
                 i += BLOCK
             else:
@@ -153,39 +156,39 @@ def price_segments(
                 b = i // BLOCK
                 stop = i + BLOCK
                 stretch = x[stop - 1] - x[i]
-                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * table[b, 1]))
+                place = table[b, 1]
+                off = table[b, 2] - (value + slope * ((x[i] - start) + stretch * place))
                 lean = table[b, 4] - slope * stretch
                 pull = table[b, 0] * off
                 here = f + rate * (x[i] - x[i - 1])
-                there = here + stretch * (rate + pull * (1.0 - table[b, 1]) - table[b, 3] * lean)
-                far = max(abs(off - lean * table[b, 1]), abs(off + lean * (1.0 - table[b, 1]))) * table[b, 8]
-                if max(here, there) + table[b, 7] + far <= high and min(here, there) + table[b, 6] - far >= low:
+                there = here + stretch * (rate + pull * (1.0 - place) - table[b, 3] * lean)
+                far = max(abs(off - lean * place), abs(off + lean * (1.0 - place))) * table[b, 8]
+                bottom, top = min(here, there) + table[b, 6] - far, max(here, there) + table[b, 7] + far
+                whole = 1 if bottom > high else -1 if top < low else 0
+                if whole != 0 or (bottom >= low and top <= high):
+                    if whole != 0:  # of its ends the one farther from the band will do for a place
+                        at_first = whole * here > whole * there
+                        f = here if at_first else there
+                        if whole != side or whole * (f - peak) > 0.0:
+                            count += whole != side
+                            peak = f
+                            n = i if at_first else stop - 1
+                            found[count - 1], sides[count - 1], peaks[count - 1] = n, whole, f
+                        least, greatest = min(least, bottom), max(greatest, top)
                     f = there
                     rate += pull
-                    side = 0
+                    side = whole
                     i = stop
                     continue
             for n in range(i, stop):
                 f += rate * (x[n] - x[n - 1])
                 rate += w[n] * (y[n] - value - slope * (x[n] - start))
-                if f > high:
-                    if side != 1:
-                        side = 1
-                        found[count], sides[count], peaks[count] = n, 1, f
-                        count += 1
-                    elif f > peaks[count - 1]:
-                        found[count - 1], peaks[count - 1] = n, f
-                    greatest = max(greatest, f)
-                elif f < low:
-                    if side != -1:
-                        side = -1
-                        found[count], sides[count], peaks[count] = n, -1, f
-                        count += 1
-                    elif f < peaks[count - 1]:
-                        found[count - 1], peaks[count - 1] = n, f
-                    least = min(least, f)
-                else:
-                    side = 0
+                beyond = 1 if f > high else -1 if f < low else 0
+                if beyond != 0 and (beyond != side or beyond * (f - peak) > 0.0):
+                    count += beyond != side
+                    peak = f
+                    found[count - 1], sides[count - 1], peaks[count - 1] = n, beyond, f
+                side = beyond
             i = stop
         f += rate * (x[right] - x[right - 1])
         before = rate
@@ -193,4 +196,6 @@ def price_segments(
     squares += at_knot * at_knot / w[knots[-1]]
     jump = -before - at_knot
     mismatch += jump * jump / w[knots[-1]]
+    for i in range(count):
+        least, greatest = min(least, peaks[i]), max(greatest, peaks[i])
     return count, least, greatest, first, f, squares, mismatch, turns

@@ -7,14 +7,15 @@ when they are wanted, so that many knots do not need much memory.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba.extending import register_jitable
 
+from convexnn.kernels import compiled
 from convexnn.kernels.blocks import segment_sums
 
 SHORT = 8
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
     """Write the sums of the long segments between ``to_knots`` from those between ``knots``, which are some of them."""
     row = to_row = k = 0
@@ -35,15 +36,12 @@ def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
         to_row += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def insert_knots(
     x, y, w, table, knots, signs, sums, values, slopes, places, sides, to_knots, to_signs, to_sums, to_values, to_slopes
 ):
-    """Write knots, signs, sums, values and slopes with knots on the spline added at ``places``, their kinks to be ``sides``.
-
-    Returns how many of the new segments are long.
-    """
-    last = taken = long = 0
+    """Write knots, signs, sums, values and slopes with knots on the spline added at ``places``, to have kinks ``sides``."""
+    last = taken = 0
     for k in range(knots.size):
         to_knots[last], to_signs[last], to_values[last] = knots[k], signs[k], values[k]
         last += 1
@@ -56,60 +54,39 @@ def insert_knots(
             to_slopes[last] = slopes[k]
             last += 1
             taken += 1
-    for k in range(to_knots.size - 1):
-        long += to_knots[k + 1] - to_knots[k] > SHORT + 1
     insert_sums(x, y, w, table, knots, sums, to_knots, to_sums)
-    return long
 
 
-@njit(cache=True, nogil=True)
-def turn(slopes, k, flat):
-    """Return the change of slope at knot k; at the ends zero, or with flat tails the change from or to them."""
-    if k == 0:
-        return slopes[0] if flat else 0.0
-    if k == slopes.size:
-        return -slopes[-1] if flat else 0.0
-    return slopes[k] - slopes[k - 1]
-
-
-@njit(cache=True, nogil=True)
-def crossing(signs, slopes, aim, k, flat):
+@register_jitable
+def crossing(signs, slopes, aim, k, last):
     """Return when, on the way from ``slopes`` to ``aim``, the kink at knot k crosses zero; infinite where it does not."""
-    turned = signs[k] * turn(aim, k, flat)
-    if signs[k] == 0 or turned > 0.0:
+    sign = signs[k]
+    if sign == 0:
         return np.inf
-    now = max(signs[k] * turn(slopes, k, flat), 0.0)
+    now = turned = 0.0
+    if k > 0:
+        now -= slopes[k - 1]
+        turned -= aim[k - 1]
+    if k < last:
+        now += slopes[k]
+        turned += aim[k]
+    turned *= sign
+    if turned > 0.0:
+        return np.inf
+    now = max(sign * now, 0.0)
     return now / max(now - turned, 1e-300)
 
 
-@njit(cache=True, nogil=True)
-def crossings(signs, slopes, aim, flat):
-    """Return the times at which kinks cross zero on the way from ``slopes`` to ``aim``, in the order of the knots."""
-    times = np.empty(signs.size)
-    count = 0
-    for k in range(signs.size):
-        time = crossing(signs, slopes, aim, k, flat)
-        if time < np.inf:
-            times[count] = time
-            count += 1
-    return times[:count]
-
-
-@njit(cache=True, nogil=True)
-def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, reach, to_sums):
+@register_jitable
+def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, reach, to_sums):
     """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
 
     Knots, signs, values and slopes change in place, and ``to_sums`` takes the new sums: those of segments beside a knot that
-    goes are merged. Returns the number of kinks dropped, of knots left, and of long segments.
+    goes are merged. Returns how many knots are left.
     """
-    size = knots.size
-    dropped = 0
     for k in range(size):
-        if crossing(signs, slopes, aim, k, flat) <= reach:
+        if crossing(signs, slopes, aim, k, size - 1) <= reach:
             signs[k] = 0
-            dropped += 1
-    if dropped == 0:
-        return dropped, size, 0
     row = to_row = last = first = 0
     while first < size - 1:
         stop = first + 1
@@ -120,17 +97,16 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
             uu = ut = tt = yu = yt = 0.0
             for k in range(first, stop):
                 if knots[k + 1] - knots[k] > SHORT + 1:
-                    vv, vs, ss, zv, zs = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
+                    vv, vs, ss = sums[row, 0], sums[row, 1], sums[row, 2]
+                    zv, zs = sums[row, 3], sums[row, 4]
                     row += 1
                 else:
                     vv, vs, ss, zv, zs = segment_sums(x, y, w, table, knots[k], knots[k + 1])
-                if k == first:
-                    uu, ut, tt, yu, yt = vv, vs, ss, zv, zs
-                    continue
                 i = knots[k]
                 length = x[knots[k + 1]] - x[left]
                 r, q = (x[i] - x[left]) / length, (x[knots[k + 1]] - x[i]) / length
-                middle, pulled = tt + vv + w[i], yt + zv + w[i] * y[i]
+                weight = w[i] if k > first else 0.0
+                middle, pulled = tt + vv + weight, yt + zv + weight * y[i]
                 # positions in the merged segment: left of the knot t' = r t, u' = u + q t; right t' = s + r v, u' = q v
                 uu = uu + 2.0 * q * ut + q * q * middle
                 ut = r * ut + q * r * middle + q * vs
@@ -145,11 +121,11 @@ def drop_knots(x, y, w, table, knots, signs, sums, values, slopes, aim, flat, re
         first = stop
         last += 1
         knots[last], signs[last], values[last] = knots[stop], signs[stop], values[stop]
-    return dropped, last + 1, to_row
+    return last + 1
 
 
-@njit(cache=True, nogil=True)
-def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
+@register_jitable
+def fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
     """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
 
     They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is
@@ -157,7 +133,6 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
     the value of its neighbour. A negative share means ``change`` alone, without data. Returns what the kinks between the
     ends turn, counted by the signs, and whether all kinks, those of the ends too, have the sign that they should.
     """
-    size = knots.size
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
     diagonal = w[knots[0]]
     out = data * diagonal * y[knots[0]]
@@ -166,7 +141,8 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
         if right - left > SHORT + 1:
-            uu, ut, tt, yu, yt = sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], sums[row, 4]
+            uu, ut, tt = sums[row, 0], sums[row, 1], sums[row, 2]
+            yu, yt = sums[row, 3], sums[row, 4]
             row += 1
         elif right - left > 1:
             uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
@@ -206,5 +182,9 @@ def fit_knots(x, y, w, table, knots, signs, sums, forces, change, share, tied_le
             turned += kink
             right_signs &= kink > 0.0
     right_signs &= signs[0] == 0 or signs[0] * slopes[0] > 0.0
-    right_signs &= signs[-1] == 0 or signs[-1] * slopes[-1] < 0.0
+    right_signs &= signs[size - 1] == 0 or signs[size - 1] * slopes[size - 2] < 0.0
     return turned, right_signs
+
+
+# the same for callers that are not compiled
+insert_sums_alone, fit_knots_alone = (compiled(function) for function in (insert_sums, fit_knots))

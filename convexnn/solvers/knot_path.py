@@ -35,7 +35,8 @@ from convexnn.duality import Problem
 from convexnn.kernels.blocks import segment_sums
 from convexnn.kernels.contacts import contacts
 from convexnn.kernels.hinges import hinge_sums
-from convexnn.kernels.splines import insert_sums
+from convexnn.kernels.settling import balance, excess
+from convexnn.kernels.splines import fit_knots_alone, insert_sums_alone
 from convexnn.solvers import spline
 from convexnn.solvers.knots import Fitter, State
 from convexnn.solvers.solution import Solution, SplineSolution
@@ -215,20 +216,22 @@ class KnotPath:
         e = np.array([-(base + beta * rate) / gain, -rate / gain])
         parts = zip(free, pulled, eased, strict=True)
         values, slopes, turned = (np.array([a + beta * b + e[0] * c, b + e[1] * c]) for a, b, c in parts)
-        self.fitter.balance(state, self._excess(slopes[0], turned[0], pattern.side), pattern.side, slopes[0])
+        off = self._excess(slopes[0], turned[0], pattern.side)
+        balance(self.fitter.x, state.knots.size, self.norm.kink, state.knots, state.signs, off, pattern.side, slopes[0])
         return Line(values, slopes, turned, e)
 
     def _state(self, pattern: Pattern) -> State:
         """Return knots, signs and segment sums in the form of the solver for one beta."""
         data, ends = self.fitter.data, pattern.knots[[0, -1]]
         sums = np.empty((self.fitter.most_sums, 5))
-        insert_sums(*data, ends, np.array([segment_sums(*data, *ends)]), pattern.knots, sums)
+        insert_sums_alone(*data, ends, np.array([segment_sums(*data, *ends)]), pattern.knots, sums)
         return State(pattern.knots, pattern.signs, sums, np.empty(0), np.empty(0), 0.0)
 
     def _solve(self, state: State, forces: Array, share: float) -> tuple[Array, Array, Array]:
         """Return values, slopes and what kinks turn, of the data (share 0) or of forces alone (share -1)."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        turned, _ = self.fitter.fit(state, forces, forces, share, values, slopes)
+        given = state.knots.size, *state[:3], forces, forces, share, *self.fitter.tied(state)
+        turned, _ = fit_knots_alone(*self.fitter.data, *given, values, slopes)
         return values, slopes, np.array(turned)
 
     def unit_forces(self, state: State, side: float) -> tuple[Array, Array]:
@@ -236,7 +239,7 @@ class KnotPath:
         return self.fitter.forces(state, 0.0), self.fitter.forces(state, side)
 
     def _excess(self, slopes: Array, turned: Array, side: float) -> float:
-        return self.fitter.excess(float(turned), slopes, side)
+        return excess(self.norm.kink, float(turned), float(slopes[0] + slopes[-1]), side)
 
     def ahead(self, pattern: Pattern, line: Line, beta: float) -> Ahead:
         """Return when events come on a line."""

@@ -19,13 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import SplineDictionary
+from convexnn.dictionaries.sums import ramp_sums
 from convexnn.duality import Gap, Problem, Violations, bound
-from convexnn.kernels.blocks import block_table, price_segments, segment_sums
-from convexnn.kernels.splines import SHORT, crossings, drop_knots, fit_knots, insert_knots
+from convexnn.kernels.blocks import BLOCK, block_table, price_segments, segment_sums
+from convexnn.kernels.settling import anchor, band, settle_knots
+from convexnn.kernels.splines import SHORT, insert_knots
 from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
+BEGINNING = 16  # knots
+BOLD, CAREFUL, SAFE, STILL = 2.0, 1.25, 1.0, 0.0  # how many kinks of the wrong sign go at a time: see Fitter.settle
 NOTHING = np.empty(0)
 NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (NOTHING,)
 
@@ -92,35 +96,51 @@ class Fitter:
         self.most_sums = self.x.size // (SHORT + 1) + 1
 
     def begin(self, start: Spline | None) -> State:
-        """Return the best line (or, with flat tails, constant), or the best spline with kinks where ``start`` has them."""
-        knots, signs, slopes = np.array([0, self.x.size - 1], np.int32), np.zeros(2, np.int8), np.zeros(1)
+        """Return the best spline with kinks where ``start`` has them, else where one without penalty, on few knots, has."""
+        knots = np.array([0, self.x.size - 1], np.int32)
         sums = np.array([segment_sums(*self.data, *knots)])  # of their type, for which it is compiled anyway
-        line = State(knots, signs, sums, np.zeros(2), slopes, 0.0)
-        if start is None:
-            return self.settle(line, 1.0)
-        turns = np.diff(start.slopes[1:-1], prepend=0.0, append=0.0)
-        kinks = np.sign(turns).astype(np.int8)
+        line = State(knots, np.ones(2, np.int8), sums, np.zeros(2), np.zeros(1), 0.0)
+        if start is not None:
+            kinks = self._kinks(start.slopes[1:-1])
+            inner = np.arange(1, kinks.size - 1)
+            return self.settle(self.insert(line._replace(signs=kinks[[0, -1]]), start.knots[inner], kinks[inner]), BOLD)
+        count = min(self.x.size // 4, BEGINNING)
+        places = (np.arange(1, count + 1) * (self.x.size - 1) // (count + 1)).astype(np.int32)
+        state = self.insert(line, places, np.ones(count, np.int8))
+        fit, free = (state.values, state.slopes), (0.0, self.norm.kink, False, self.norm.flat)
+        settle_knots(*self.data, *state[:3], state.sums, *free, *fit, *fit, STILL)
+        return self.settle(state._replace(signs=self._kinks(state.slopes)), CAREFUL)
+
+    def _kinks(self, slopes: Array) -> NDArray[np.int8]:
+        """Return the signs of the kinks at the knots, zero at ends that have none."""
+        kinks = np.zeros(slopes.size + 1, np.int8)
+        kinks[1:-1] = np.where(slopes[1:] > slopes[:-1], 1, -1)
         if self.norm.flat:
-            signs[:] = kinks[[0, -1]]
-        inner = np.flatnonzero(kinks[1:-1]) + 1
-        return self.settle(self.insert(line, start.knots[inner], kinks[inner]), 1.0)
+            kinks[0], kinks[-1] = np.sign(slopes[0]), -np.sign(slopes[-1])
+        return kinks
 
     def again(self, state: State) -> State:
         """Return the restricted optimum that a bare state was."""
         if state.values.size:
             return state
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        return state._replace(values=values, slopes=slopes, tau=self.refit(state, values, slopes)[0])
+        fit = values, slopes
+        tau, _, _ = settle_knots(*self.data, *state[:3], state.sums, *self.costs, *fit, *fit, STILL)
+        return state._replace(values=values, slopes=slopes, tau=tau)
 
     def resettle(self, state: State) -> State:
         """Return the best spline with kinks where the state of another fitter for the same data has them."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        return self.settle(State(state.knots.copy(), state.signs.copy(), state.sums, values, slopes, 0.0), 1.0)
+        return self.settle(State(state.knots.copy(), state.signs.copy(), state.sums.copy(), values, slopes, 0.0), BOLD)
+
+    @property
+    def costs(self) -> tuple[float, float, bool, bool]:
+        """The penalty and the norm, as numbers."""
+        return self.beta, self.norm.kink, self.norm.coupled, self.norm.flat
 
     def bands(self, tau: float) -> tuple[float, float]:
         """Return the bounds of F."""
-        half = self.beta * (self.norm.kink - abs(tau) * (self.norm.kink - 0.5))
-        return 0.5 * self.beta * tau - half, 0.5 * self.beta * tau + half
+        return band(self.beta, self.norm.kink, tau)
 
     def penalty(self, state: State, turns: float) -> tuple[float, float]:
         """Return R(f), and what the dual point pairs with f over beta; equal but for rounding.
@@ -142,12 +162,12 @@ class Fitter:
         tied = self.tied(state)
         if state.knots.size == 2 and all(tied):
             # no kink anchors F, which is known up to a constant: centre its range in the band
-            forces[:] = 0.0
-            _, least, greatest, first, *_ = self._sweep(state, forces, 0.0, 0.0)[0]
-            forces[:] = -0.5 * (min(least, first) + max(greatest, first))
+            x, y, w, _ = self.data
+            curve = ramp_sums(x, w * (y - state.values[0]))
+            forces[:] = -0.5 * (float(curve.min()) + float(curve.max()))
         slack = SLACK * self.beta
         low, high = low - slack, high + slack
-        found, places, sides, peaks = self._sweep(state, forces, low, high)
+        found, places, sides, peaks = self._sweep(state, forces, tied, low, high)
         _, least, greatest, first, last, squares, mismatch, turns = found
         kink = self.norm.kink
         if self.norm.flat:
@@ -164,13 +184,14 @@ class Fitter:
         right = int(last > high) - int(last < low) if tied[1] else 0
         return Sweep(certificate, places, sides, peaks, (left, right), (first, last))
 
-    def _sweep(self, state: State, forces: Array, low: float, high: float):
+    def _sweep(self, state: State, forces: Array, tied: tuple[bool, bool], low: float, high: float):
         most = self.x.size - state.knots.size  # pages that are never touched cost nothing
         places, sides, peaks = np.empty(most, np.int32), np.empty(most, np.int8), np.empty(most)
-        curve = state.knots, state.signs, state.values, state.slopes, forces, *self.tied(state)
+        knots, signs, _, values, slopes, _ = state
+        curve = knots, signs, values, slopes, forces, *tied
         found = price_segments(*self.data, *curve, low, high, places, sides, peaks)
         count = found[0]
-        return found, places[:count].copy(), sides[:count].copy(), peaks[:count].copy()
+        return found, places[:count], sides[:count], peaks[:count]
 
     def tied(self, state: State) -> tuple[bool, bool]:
         """Return whether the ends are flat: no kink there."""
@@ -181,8 +202,8 @@ class Fitter:
         size = state.knots.size + places.size
         knots, signs = np.empty(size, np.int32), np.empty(size, np.int8)
         sums, values, slopes = np.empty((min(size, self.most_sums), 5)), np.empty(size), np.empty(size - 1)
-        long = insert_knots(*self.data, *state[:5], places, sides, knots, signs, sums, values, slopes)
-        return State(knots, signs, sums[:long], values, slopes, state.tau)
+        insert_knots(*self.data, *state[:5], places, sides, knots, signs, sums, values, slopes)
+        return State(knots, signs, sums, values, slopes, state.tau)
 
     def extend(self, state: State, sweep: Sweep) -> State:
         """Add a knot for every excursion."""
@@ -194,100 +215,29 @@ class Fitter:
 
     def forces(self, state: State, tau: float) -> Array:
         """Return F at kinks downwards and upwards, at the first point and at the last."""
-        low, high = self.bands(tau)
-        if self.norm.flat:
-            return np.array([low, high, high if state.signs[0] > 0 else low, high if state.signs[-1] > 0 else low])
-        return np.array([low, high, self.beta * tau, 0.0])
+        forces = np.empty(4)
+        anchor(self.beta, self.norm.kink, self.norm.flat, state.signs[0], state.signs[-1], tau, forces)
+        return forces
 
-    def refit(self, state: State, values: Array, slopes: Array) -> tuple[float, bool]:
-        """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
+    def tries(self, state: State) -> tuple[float, ...]:
+        """Return how patient to be in the rounds that follow a state, until one is better than it.
 
-        Returns tau, and whether all kinks are known to have come out with their signs.
+        Patience spares rounds, but with many knots its fits take longer than those.
         """
-        forces = self.forces(state, 0.0)
-        turned, right = self.fit(state, forces, forces, 0.0, values, slopes)
-        if not self.norm.coupled or self.excess(turned, slopes, side := _side(slopes)) <= 0.0:
-            return 0.0, right
-        # where the kinks' signed variation comes out negative it was the wrong side: the optimum has it positive
-        tau, turned = self._lean(state, side, values, slopes)
-        if turned < 0.0:
-            tau, turned = self._lean(state, -side, values, slopes)
-            if turned <= 0.0:
-                tau, turned = self._lean(state, side, values, slopes)
-        return tau, False
+        return (CAREFUL, SAFE) if state.knots.size * BLOCK < self.x.size else (BOLD, CAREFUL, SAFE)
 
-    def _lean(self, state: State, side: float, values: Array, slopes: Array) -> tuple[float, float]:
-        """Minimise over the values, and over tau between zero and ``side``, at which the outer slopes hold it.
-
-        Returns tau, and what the kinks turn.
-        """
-        # F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
-        forces = self.forces(state, side)
-        change = self.forces(state, 0.0) - forces
-        turned, _ = self.fit(state, forces, change, 0.0, values, slopes)
-        short = self.excess(turned, slopes, side)
-        if short >= 0.0:
-            return side, turned
-        rise = self.excess(self.fit(state, forces, change, -1.0, values, slopes)[0], slopes, side)
-        e = min(1.0, -short / rise) if rise > 0.0 else 1.0
-        turned, _ = self.fit(state, forces, change, e, values, slopes)
-        self.balance(state, self.excess(turned, slopes, side), side, slopes)
-        return side * (1.0 - e), turned
-
-    def fit(
-        self, state: State, forces: Array, change: Array, share: float, values: Array, slopes: Array
-    ) -> tuple[float, bool]:
-        """Write the values and slopes that answer to these forces: see :func:`convexnn.kernels.splines.fit_knots`."""
-        return fit_knots(*self.data, *state[:3], forces, change, share, *self.tied(state), values, slopes)
-
-    def excess(self, turned: float, slopes: Array, side: float) -> float:
-        """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
-        return 0.5 * side * float(slopes[0] + slopes[-1]) - (self.norm.kink - 0.5) * turned
-
-    def balance(self, state: State, excess: float, side: float, slopes: Array) -> None:
-        """Make the excess zero to the last digit by an outer slope, the one that rounding has hit if there is one."""
-        if slopes.size == 1:
-            slopes[0] = 0.0
-            return
-        rates = [0.5 * side + (self.norm.kink - 0.5) * sign for sign in (int(state.signs[1]), -int(state.signs[-2]))]
-        gaps = [self.x[state.knots[1]] - self.x[state.knots[0]], self.x[state.knots[-1]] - self.x[state.knots[-2]]]
-        end = 0 if abs(rates[0]) / gaps[0] >= abs(rates[1]) / gaps[1] else 1
-        if rates[end] != 0.0:
-            slopes[-end] -= excess / rates[end]
-
-    def settle(self, state: State, share: float) -> State:
+    def settle(self, state: State, patience: float) -> State:
         """Refit and drop knots whose kink has the wrong sign, until all are right; the arrays of the state are used up.
 
-        ``share`` of the wrong ones, those that cross zero first on the way from the values before, are dropped at a time.
-        With share 0 it is the first, and the values move only as far as its crossing: then the objective never rises,
-        and every call ends.
+        At a time those go that cross zero, on the way from the values before, within ``patience`` times the time of the
+        first of them: the first and the next (``CAREFUL``); or only the first, and the values move no farther (``SAFE``):
+        then the objective never rises, and every call ends. ``BOLD``, for which there need be no values, all go at once.
         """
-        flat, (aim, steps) = self.norm.flat, (state.values, state.slopes)
-        if share < 1.0:
-            aim, steps = np.empty_like(aim), np.empty_like(steps)
-        while True:
-            tau, right = self.refit(state, aim, steps)
-            if right:
-                return State(state.knots, state.signs, state.sums, aim, steps, tau)
-            reach = 1.0
-            if share < 1.0:
-                times = crossings(state.signs, state.slopes, steps, flat)
-                if times.size:
-                    rank = max(0, int(share * times.size) - 1)
-                    times.partition(rank)
-                    reach = float(times[rank])
-                    if share == 0.0:
-                        state.values[:] += min(reach, 1.0) * (aim - state.values)
-            sums = np.empty((min(state.knots.size, self.most_sums), 5))
-            dropped, size, long = drop_knots(
-                *self.data, state.knots, state.signs, state.sums, state.values, state.slopes, steps, flat, reach, sums
-            )
-            if not dropped:
-                return state._replace(values=aim, slopes=steps, tau=tau)
-            aim, steps = aim[:size], steps[: size - 1]
-            kept = state.values[:size], state.slopes[: size - 1]
-            state = State(state.knots[:size], state.signs[:size], sums[:long].copy(), *kept, tau)
-
-
-def _side(slopes: Array) -> float:
-    return 1.0 if slopes[0] + slopes[-1] > 0.0 else -1.0
+        knots, signs, sums, values, slopes, _ = state
+        # in place of the values before: then all crossings are at once
+        aim, steps = (values, slopes) if patience == BOLD else (np.empty_like(values), np.empty_like(slopes))
+        spare = np.empty((min(knots.size, self.most_sums), 5))
+        tau, rounds, size = settle_knots(
+            *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, patience
+        )
+        return State(knots[:size], signs[:size], spare if rounds % 2 else sums, aim[:size], steps[: size - 1], tau)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from convexnn.solvers.knots import State
 
 Array = NDArray[np.float64]
-SHARES = (1.0, 0.25, 0.0)  # of the knots with a kink of the wrong sign, dropped at a time
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Carry:
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
-    from convexnn.solvers.knots import Fitter
+    from convexnn.solvers.knots import SAFE, Fitter
 
     carry = getattr(start, "carry", None)
     if isinstance(carry, Carry) and carry.data is problem.data:
@@ -46,13 +45,11 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         fitter = Fitter(problem)
         state = fitter.begin(start.splines[0] if start is not None and start.splines is not None else None)
     best, best_sweep = state, sweep = state, fitter.price(state)
-    level, status = 0, ""
+    tries, status = list(fitter.tries(state)), ""
     for n_iter in range(1, max_iter + 1):
         if sweep is best_sweep or better(sweep.gap, best_sweep.gap):
-            best, best_sweep, level = state, sweep, 0
-        elif level < 2:
-            level += 1
-        else:
+            best, best_sweep, tries = state, sweep, list(fitter.tries(state))
+        elif not tries:
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
         reached = relative_gap(problem, best_sweep.gap)
         stop = report(problem.data, best_sweep.gap.primal, reached, best.knots.size)
@@ -65,12 +62,12 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
         if status:
             break
-        added = best_sweep
-        if SHARES[level] == 0.0:
+        added, (patience, *tries) = best_sweep, tries
+        if patience == SAFE:
             added = best_sweep.strongest(*fitter.bands(best.tau), pair=fitter.norm.flat and best.knots.size == 2)
         state = fitter.extend(fitter.again(best), added)
         best = best.bare()  # two states side by side would be most of the memory
-        state = fitter.settle(state, SHARES[level])
+        state = fitter.settle(state, patience)
         sweep = fitter.price(state)
     else:
         status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"

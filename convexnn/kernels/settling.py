@@ -1,0 +1,150 @@
+"""The restricted optimum of the spline solver: values at the knots and tau, and knots dropped whose kinks it does not want.
+
+A norm is the three numbers of :class:`convexnn.dictionaries.base.SplineNorm`; F, its band and tau are those of
+:mod:`convexnn.solvers.knots`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from convexnn.kernels import compiled
+from convexnn.kernels.splines import crossing, drop_knots, fit_knots
+
+
+@register_jitable
+def band(beta, kink, tau):
+    """Return the bounds of F."""
+    half = beta * (kink - abs(tau) * (kink - 0.5))
+    return 0.5 * beta * tau - half, 0.5 * beta * tau + half
+
+
+@register_jitable
+def anchor(beta, kink, flat, first, last, tau, forces):
+    """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given."""
+    low, high = band(beta, kink, tau)
+    forces[0], forces[1] = low, high
+    forces[2], forces[3] = beta * tau, 0.0
+    if flat:
+        forces[2] = high if first > 0 else low
+        forces[3] = high if last > 0 else low
+
+
+@register_jitable
+def excess(kink, turned, outer, side):
+    """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
+    return 0.5 * side * outer - (kink - 0.5) * turned
+
+
+@register_jitable
+def balance(x, size, kink, knots, signs, off, side, slopes):
+    """Make the excess, which is ``off``, zero to the last digit by an outer slope, one that rounding has hit."""
+    if size == 2:
+        slopes[0] = 0.0
+        return
+    left, right = 0.5 * side + (kink - 0.5) * signs[1], 0.5 * side - (kink - 0.5) * signs[size - 2]
+    first, last = x[knots[1]] - x[knots[0]], x[knots[size - 1]] - x[knots[size - 2]]
+    if abs(left) / first >= abs(right) / last:
+        if left != 0.0:
+            slopes[0] -= off / left
+    elif right != 0.0:
+        slopes[size - 2] -= off / right
+
+
+@register_jitable
+def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, values, slopes):
+    """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
+
+    Returns tau, and whether all kinks are known to have come out with their signs.
+    """
+    head, tail = signs[0], signs[size - 1]
+    tied_left, tied_right = flat and head == 0, flat and tail == 0
+    level, forces, change = np.empty(4), np.empty(4), np.empty(4)
+    anchor(beta, kink, flat, head, tail, 0.0, level)
+    turned, right = fit_knots(
+        x, y, w, table, size, knots, signs, sums, level, level, 0.0, tied_left, tied_right, values, slopes
+    )
+    outer = slopes[0] + slopes[size - 2]
+    first_side = 1.0 if outer > 0.0 else -1.0
+    if not coupled or excess(kink, turned, outer, first_side) <= 0.0:
+        return 0.0, right
+    # T what the kinks turn by their signs, S the sum of outer slopes: the penalty max(kink T, (T + |S|) / 2) is convex. The
+    # optimum has |tau| = 1, on either side, or both parts equal; or S = 0 and T < 0, as if kinks cost a half; or S = T = 0
+    short = turned_full = outer_full = turned_rate = outer_rate = 0.0
+    for trial in range(3):
+        side = -first_side if trial == 1 else first_side
+        cost = 0.5 if trial == 2 else kink
+        # between tau = 0 and this side F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
+        anchor(beta, cost, flat, head, tail, 0.0, change)
+        anchor(beta, cost, flat, head, tail, side, forces)
+        for i in range(4):
+            change[i] -= forces[i]
+        e = 0.0
+        found = False
+        # at |tau| = 1; if the outer slopes cost too little there, how the fit changes with e, then at the e that it says
+        for step in range(3):
+            share = -1.0 if step == 1 else e
+            turned, _ = fit_knots(
+                x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes
+            )
+            outer = slopes[0] + slopes[size - 2]
+            off = excess(cost, turned, outer, side)
+            if step == 0:
+                turned_full, outer_full, short = turned, outer, off
+                if off >= 0.0 and (trial < 2 or turned <= 0.0):
+                    found = side * outer >= 0.0
+                    break
+            elif step == 1:
+                turned_rate, outer_rate = turned, outer
+                # at tau = 0 they cost too much on the first side, but for rounding: there is such an e <= 1
+                found = off > 0.0 and short <= 0.0 and (trial == 0 or -short <= trial * off)
+                e = min(-short / off, max(trial, 1.0)) if found else 1.0
+            elif found:
+                balance(x, size, cost, knots, signs, off, side, slopes)
+                found = turned >= 0.0 or cost == 0.5
+        if found and (trial < 2 or turned <= 0.0):
+            return side * (1.0 - e), False
+    # S = T = 0, by e and by a share h of what kinks cost beyond a half; some kinks are wrong: this fit will not be the last
+    for i in range(4):
+        level[i] -= forces[i] + change[i]
+    turned, _ = fit_knots(
+        x, y, w, table, size, knots, signs, sums, level, level, -1.0, tied_left, tied_right, values, slopes
+    )
+    outer = slopes[0] + slopes[size - 2]
+    area = turned_rate * outer - turned * outer_rate
+    e, h = 1.0, 0.0
+    if area != 0.0:
+        e = (turned * outer_full - turned_full * outer) / area
+        h = (outer_rate * turned_full - turned_rate * outer_full) / area
+    for i in range(4):
+        change[i] = e * change[i] + h * level[i]
+    fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, values, slopes)
+    return min(max(first_side * (1.0 - e), -1.0), 1.0), False
+
+
+@compiled
+def settle_knots(x, y, w, table, knots, signs, sums, spare, beta, kink, coupled, flat, values, slopes, aim, steps, patience):
+    """Refit, and drop kinks that come out with the wrong sign, until all are right.
+
+    The fit is written to ``aim`` and ``steps``. What goes is what crosses zero within ``patience`` times the time of the
+    first crossing on the way there from ``values`` and ``slopes``; with patience 1 the values move as far as that, with
+    patience 0 nothing goes. Where these are ``aim`` and ``steps`` themselves, all wrong kinks go at once. The arrays given
+    are used up; the sums that are left are in ``spare`` after an odd number of rounds that dropped kinks. Returns tau, that
+    number, and how many knots are left.
+    """
+    size, rounds = knots.size, 0
+    while True:
+        tau, right = refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, aim, steps)
+        first = np.inf
+        if not right and patience > 0.0:
+            for k in range(size):
+                first = min(first, crossing(signs, slopes, steps, k, size - 1))
+        if first == np.inf:
+            return tau, rounds, size
+        if patience == 1.0:
+            for k in range(size):
+                values[k] += first * (aim[k] - values[k])
+        size = drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, steps, patience * first, spare)
+        sums, spare = spare, sums
+        rounds += 1

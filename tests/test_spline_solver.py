@@ -1,0 +1,152 @@
+"""The steps of the spline solver: what a sweep says of the priced curve, and kinks dropped with more or less patience."""
+
+import gc
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from convexnn.architecture import Architecture, Shape
+from convexnn.canonical import canonicalize
+from convexnn.dictionaries.sums import ramp_sums
+from convexnn.training import prepare
+
+ROWS = [{}, {"skip_connection": True}, {"activation": "abs"}, {"depth": 3}]
+FRACTIONS = [0.3, 0.01, 1e-5]
+
+
+def fitter_of(rng, row, fraction, n=3000):
+    from convexnn.solvers.knots import Fitter
+
+    x = rng.standard_cauchy(n) if row.get("depth") else rng.random(n)
+    y = np.sin(6.0 * np.arctan(x)) + 0.3 * rng.normal(size=n)
+    spec = Architecture(**row, shapes=(Shape(),))
+    trainer = prepare(canonicalize(x[:, None], y, rng.uniform(0.5, 2.0, n)), spec, "auto")
+    return Fitter(replace(trainer.unit, betas=fraction * trainer.alpha_max * trainer.unit.betas))
+
+
+def objective(fitter, state):
+    return fitter.price(state).gap.primal
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("fraction", FRACTIONS)
+def test_a_sweep_bounds_the_curve(row, fraction, rng):
+    fitter = fitter_of(rng, row, fraction)
+    state, (x, y, w, _) = fitter.begin(None), fitter.data
+    kink, beta, flat = fitter.norm.kink, fitter.beta, fitter.norm.flat
+    for _ in range(5):
+        sweep = fitter.price(state)
+        low, high = fitter.bands(state.tau)
+        curve = ramp_sums(x, w * (y - np.interp(x, x[state.knots], state.values)))
+        if flat:  # it may have any value at the last point: kinks say which
+            k = np.flatnonzero(state.signs)[0]
+            curve += (high if state.signs[k] > 0 else low) - curve[state.knots[k]]
+            ratio = np.ptp(curve) / (2.0 * kink * beta)
+        else:
+            shift = state.tau * beta
+            above, below = max((kink - 1.0) * shift, -kink * shift), min((kink - 1.0) * shift, -kink * shift)
+            ratio = max(curve.max() + above, -curve.min() - below, kink * beta) / (kink * beta)
+        assert sweep.gap.violations.maximum >= ratio * (1.0 - 1e-9)
+        at = curve[sweep.places]
+        np.testing.assert_allclose(at, sweep.peaks, atol=1e-9 * beta)
+        assert (np.where(sweep.sides > 0, at - high, low - at) > 0.0).all()
+        state = fitter.settle(fitter.extend(state, sweep), fitter.tries(state)[0])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("fraction", FRACTIONS)
+def test_patience(row, fraction, rng):
+    from convexnn.solvers.knots import BOLD, CAREFUL, SAFE, STILL
+
+    fitter = fitter_of(rng, row, fraction)
+    state = fitter.begin(None)
+    for _ in range(2):
+        sweep = fitter.price(state)
+        settled = {p: fitter.settle(fitter.extend(state, sweep), p) for p in (BOLD, CAREFUL, SAFE)}
+        for after in settled.values():
+            turns = np.diff(after.slopes, prepend=0.0, append=0.0)
+            kinks = turns if fitter.norm.flat else turns[1:-1]
+            signs = after.signs if fitter.norm.flat else after.signs[1:-1]
+            assert (kinks[signs != 0] * signs[signs != 0] > 0.0).all()
+        assert objective(fitter, settled[SAFE]) <= sweep.gap.primal * (1.0 + 1e-12)
+        kept = fitter.settle(fitter.extend(state, sweep), STILL)
+        assert kept.knots.size == state.knots.size + sweep.places.size
+        state = settled[CAREFUL]
+    again = fitter.again(state.bare())
+    np.testing.assert_allclose(again.values, state.values, atol=1e-12)
+
+
+def test_a_state_is_not_used_up_by_the_one_that_starts_from_it(rng):
+    from convexnn.solvers.knots import CAREFUL
+
+    fitter = fitter_of(rng, {}, 0.01)
+    state = fitter.begin(None)
+    before = [np.copy(part) for part in state]
+    fitter.resettle(state)
+    fitter.settle(fitter.extend(state, fitter.price(state)), CAREFUL)
+    for part, old in zip(state, before, strict=True):
+        np.testing.assert_array_equal(part, old)
+
+
+def compiling(module):
+    """Return what numba's events say of a function of a module."""
+    return SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=SimpleNamespace(__module__=module))})
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collector_rests_while_kernels_are_compiled(enabled):
+    from convexnn.kernels import _Rest
+
+    rest, ours, theirs = _Rest(), compiling("convexnn.kernels.sweeps"), compiling("elsewhere")
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        rest.on_start(theirs)
+        assert gc.isenabled() == enabled
+        rest.on_start(ours)
+        rest.on_start(ours)
+        rest.on_end(ours)
+        assert not gc.isenabled()
+        rest.on_end(ours)
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("seed", range(12))
+def test_fit_with_given_signs(row, seed):
+    # signs at random: most are wrong, and the optimum may be at any corner or edge of what the outer slopes cost
+    import cvxpy as cp
+
+    from convexnn.solvers.knots import STILL
+
+    rng = np.random.default_rng(seed)
+    fitter = fitter_of(rng, row, rng.choice([0.7, 0.1, 0.01]), n=60)
+    (x, y, w, _), norm = fitter.data, fitter.norm
+    inner = np.sort(rng.choice(np.arange(1, x.size - 1), rng.integers(1, 6), replace=False)).astype(np.int32)
+    signs = rng.choice(np.array([-1, 1], np.int8), inner.size + 2)
+    if not norm.flat:
+        signs[[0, -1]] = 0
+    knots = np.concatenate(([0], inner, [x.size - 1])).astype(np.int32)
+    values = cp.Variable(knots.size)
+    slopes = cp.multiply(1.0 / np.diff(x[knots]), cp.diff(values))
+    turns = cp.hstack([slopes[:1], cp.diff(slopes), -slopes[-1:]])
+    T, S = signs @ turns, slopes[0] + slopes[-1]
+    cost = cp.maximum(norm.kink * T, 0.5 * (T + cp.abs(S))) if norm.coupled else norm.kink * T
+    basis = np.array([np.interp(x, x[knots], e) for e in np.eye(knots.size)]).T
+    best = cp.Problem(cp.Minimize(0.5 * cp.sum(cp.multiply(w, cp.square(y - basis @ values))) + fitter.beta * cost))
+    best.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
+    state = fitter.settle(given(fitter, knots, signs), STILL)
+    np.testing.assert_allclose(state.values, values.value, atol=1e-5 * np.abs(y).max())
+
+
+def given(fitter, knots, signs):
+    """Return a state with these knots, not fitted yet."""
+    from convexnn.solvers.knots import State, segment_sums
+
+    ends = knots[[0, -1]]
+    line = State(ends, signs[[0, -1]], np.array([segment_sums(*fitter.data, *ends)]), np.zeros(2), np.zeros(1), 0.0)
+    return fitter.insert(line, knots[1:-1], signs[1:-1])
