@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.dictionaries.base import SplineDictionary
+from convexnn.dictionaries.sums import ramp_sums
 from convexnn.duality import Problem
 from convexnn.kernels.blocks import segment_sums
 from convexnn.kernels.contacts import contacts
-from convexnn.kernels.hinges import hinge_sums
 from convexnn.kernels.settling import balance, excess
 from convexnn.kernels.splines import fit_knots_alone, insert_sums_alone
 from convexnn.solvers import spline
@@ -199,7 +199,7 @@ class KnotPath:
     def curve(self) -> Array:
         """Return F of the constant fit, zero at the last point."""
         x, y, w, _ = self.fitter.data
-        return hinge_sums(x, w * (y - np.average(y, weights=w)))[0]
+        return ramp_sums(x, w * (y - np.average(y, weights=w)))
 
     def line(self, pattern: Pattern, beta: float) -> Line:
         """Return the optimum for a pattern as a function of beta."""
