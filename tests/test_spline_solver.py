@@ -52,7 +52,7 @@ def test_a_sweep_bounds_the_curve(row, fraction, rng):
         at = curve[sweep.places]
         np.testing.assert_allclose(at, sweep.peaks, atol=1e-9 * beta)
         assert (np.where(sweep.sides > 0, at - high, low - at) > 0.0).all()
-        state = fitter.settle(fitter.extend(state, sweep), fitter.tries(state)[0])
+        state = fitter.settle(fitter.extend(state, sweep), fitter.tries(state, sweep)[0])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -140,6 +140,8 @@ def settle_knots(x, y, w, table, knots, signs, sums, spare, beta, kink, coupled,
         if not right and patience > 0.0:
             for k in range(size):
                 first = min(first, crossing(signs, slopes, steps, k, size - 1))
+                if first == 0.0:
+                    break
         if first == np.inf:
             return tau, rounds, size
         if patience == 1.0:

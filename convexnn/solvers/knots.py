@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from convexnn.dictionaries.base import SplineDictionary
 from convexnn.dictionaries.sums import ramp_sums
 from convexnn.duality import Gap, Problem, Violations, bound
-from convexnn.kernels.blocks import BLOCK, block_table, price_segments, segment_sums
+from convexnn.kernels.blocks import block_table, price_segments, segment_sums
 from convexnn.kernels.settling import anchor, band, settle_knots
 from convexnn.kernels.splines import SHORT, insert_knots
 from convexnn.solvers.solution import Spline
@@ -219,12 +219,13 @@ class Fitter:
         anchor(self.beta, self.norm.kink, self.norm.flat, state.signs[0], state.signs[-1], tau, forces)
         return forces
 
-    def tries(self, state: State) -> tuple[float, ...]:
+    def tries(self, state: State, sweep: Sweep) -> list[float]:
         """Return how patient to be in the rounds that follow a state, until one is better than it.
 
         Patience spares rounds, but with many knots its fits take longer than those.
         """
-        return (CAREFUL, SAFE) if state.knots.size * BLOCK < self.x.size else (BOLD, CAREFUL, SAFE)
+        knots = state.knots.size + sweep.places.size
+        return [CAREFUL, SAFE] if knots * knots < self.x.size else [BOLD, CAREFUL, SAFE]
 
     def settle(self, state: State, patience: float) -> State:
         """Refit and drop knots whose kink has the wrong sign, until all are right; the arrays of the state are used up.

@@ -45,10 +45,10 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
         fitter = Fitter(problem)
         state = fitter.begin(start.splines[0] if start is not None and start.splines is not None else None)
     best, best_sweep = state, sweep = state, fitter.price(state)
-    tries, status = list(fitter.tries(state)), ""
+    tries, status = fitter.tries(state, sweep), ""
     for n_iter in range(1, max_iter + 1):
         if sweep is best_sweep or better(sweep.gap, best_sweep.gap):
-            best, best_sweep, tries = state, sweep, list(fitter.tries(state))
+            best, best_sweep, tries = state, sweep, fitter.tries(state, sweep)
         elif not tries:
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
         reached = relative_gap(problem, best_sweep.gap)
