@@ -178,8 +178,10 @@ def canonicalize(
 
 
 def repeated(value: float, size: int) -> Array:
-    """Return one number seen ``size`` times, which takes no memory: as ``numpy.broadcast_to``, in a third of its time."""
-    return np.ndarray((size,), buffer=np.array([value]), strides=(0,))
+    """Return one number seen ``size`` times, not to be written to: as ``numpy.broadcast_to``, in less than half its time."""
+    out = np.ndarray((size,), buffer=np.array([value]), strides=(0,))
+    out.flags.writeable = False
+    return out
 
 
 def _largest(y: Array) -> float:

@@ -104,8 +104,7 @@ def delivered_gap(training: Training, model: Model) -> Gap:
     problem, gap = training.problem, training.solution.gap
     if training.solution.lam is not None:
         gap = charged(problem, training.solution, gap, training.solution.lam)
-    known = training.solution.splines is not None or training.solution.levels is not None
-    if known and len(problem.data.axes) == 1:
+    if training.solution.knows_values and len(problem.data.axes) == 1:
         # its values are the solver's, to the last digit; several functions may be large and cancel
         return gap
     data = problem.data

@@ -165,16 +165,11 @@ class SolvedModel(Model):
         data = self._problem.data
         return self._solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
 
-    @property
-    def _exact(self) -> bool:
-        """Whether the solution knows its values better than the sum of its features does."""
-        return self._solution.splines is not None or self._solution.levels is not None
-
     @cached_property
     def offset(self) -> float:
         """The constant beside the pieces."""
         data = self._problem.data
-        return data.y_center if self._exact else data.y_center + data.y_scale * self._solution.intercept
+        return data.y_center if self._solution.knows_values else data.y_center + data.y_scale * self._solution.intercept
 
     @cached_property
     def pieces(self) -> list[PiecewiseLinear]:

@@ -14,9 +14,11 @@ def sorted_order(x: NDArray[np.float64], center: float, scale: float) -> NDArray
     Numbers are put into the order of 16-bit keys by counting, and from there into their own by a merge sort, which is one
     pass over them where few share a key: a quarter of the time of ``numpy.argsort`` for 10,000.
     """
+    if x.size > KEYS:
+        return np.argsort(x)
     sample = np.sort((x[:: max(1, x.size // 63)] - center) / scale)
     middle, width = sample[sample.size // 2], sample[-1 - sample.size // 4] - sample[sample.size // 4]
-    if x.size > KEYS or not width > 0.0:
+    if not width > 0.0:
         return np.argsort(x)
     # from -1 to 1 along a curve that spreads heavy tails as well as an even middle
     keys = (x - center) / scale - middle

@@ -18,24 +18,24 @@ class _Rest(event.Listener):
     def __init__(self):
         self.lock, self.depth, self.enabled = threading.Lock(), 0, False
 
-    def on_start(self, event):
-        if self._is_ours(event):
+    def on_start(self, compiling):
+        if self._is_ours(compiling):
             with self.lock:
                 if self.depth == 0:
                     self.enabled = gc.isenabled()
                     gc.disable()
                 self.depth += 1
 
-    def on_end(self, event):
-        if self._is_ours(event):
+    def on_end(self, compiling):
+        if self._is_ours(compiling):
             with self.lock:
                 self.depth -= 1
                 if self.depth == 0 and self.enabled:
                     gc.enable()
 
     @staticmethod
-    def _is_ours(event) -> bool:
-        return event.data["dispatcher"].py_func.__module__.startswith(__name__)
+    def _is_ours(compiling) -> bool:
+        return compiling.data["dispatcher"].py_func.__module__.startswith(__name__)
 
 
 event.register("numba:compile", _Rest())

@@ -166,7 +166,7 @@ def price_segments(
                 bottom, top = min(here, there) + table[b, 6] - far, max(here, there) + table[b, 7] + far
                 whole = 1 if bottom > high else -1 if top < low else 0
                 if whole != 0 or (bottom >= low and top <= high):
-                    if whole != 0:  # of its ends the one farther from the band will do for a place
+                    if whole != 0:  # of its ends the one farther from the band will do; as below: a call doubles the time
                         at_first = whole * here > whole * there
                         f = here if at_first else there
                         if whole != side or whole * (f - peak) > 0.0:

@@ -102,8 +102,7 @@ class Fitter:
         line = State(knots, np.ones(2, np.int8), sums, np.zeros(2), np.zeros(1), 0.0)
         if start is not None:
             kinks = self._kinks(start.slopes[1:-1])
-            inner = np.arange(1, kinks.size - 1)
-            return self.settle(self.insert(line._replace(signs=kinks[[0, -1]]), start.knots[inner], kinks[inner]), BOLD)
+            return self.settle(self.insert(line._replace(signs=kinks[[0, -1]]), start.knots[1:-1], kinks[1:-1]), BOLD)
         count = min(self.x.size // 4, BEGINNING)
         places = (np.arange(1, count + 1) * (self.x.size - 1) // (count + 1)).astype(np.int32)
         state = self.insert(line, places, np.ones(count, np.int8))

@@ -66,6 +66,11 @@ class Solution:
     lam: Array | None = None
     carry: object = None
 
+    @property
+    def knows_values(self) -> bool:
+        """Whether it knows its values better than the sum of its features does."""
+        return self.splines is not None or self.levels is not None
+
     def __getstate__(self) -> dict:
         """Return the attributes for a pickle, which may be read where long doubles are others."""
         return {name: split(value) if name == "lam" and value is not None else value for name, value in vars(self).items()}
