@@ -26,38 +26,42 @@ def block_table(x, y, w):
     the largest such curve for residuals of one everywhere.
     """
     count = x.size // BLOCK
-    table = np.empty((count, 9))
+    table, t = np.empty((count, 9)), np.empty(BLOCK)
     for b in range(count):
-        begin, end = b * BLOCK, (b + 1) * BLOCK
-        length = x[end - 1] - x[begin]
+        begin = b * BLOCK
+        length = x[begin + BLOCK - 1] - x[begin]
         weight = place = level = 0.0
-        for i in range(begin, end):
-            weight += w[i]
-            place += w[i] * ((x[i] - x[begin]) / length)
-            level += w[i] * y[i]
+        for i in range(BLOCK):
+            n = begin + i
+            t[i] = (x[n] - x[begin]) / length
+            weight += w[n]
+            place += w[n] * t[i]
+            level += w[n] * y[n]
         place /= weight
         level /= weight
         spread = product = 0.0
-        for i in range(begin, end):
-            t = (x[i] - x[begin]) / length - place
-            spread += w[i] * t * t
-            product += w[i] * t * (y[i] - level)
+        for i in range(BLOCK):
+            n = begin + i
+            t[i] -= place
+            spread += w[n] * t[i] * t[i]
+            product += w[n] * t[i] * (y[n] - level)
         slope = product / spread if spread > 0.0 else 0.0
         squares = low = high = tent = curve = rate = hull = 0.0
         fall = -weight * (1.0 - place)
-        for i in range(begin, end):
-            if i > begin:
-                step = (x[i] - x[i - 1]) / length
+        for i in range(BLOCK):
+            n = begin + i
+            if i > 0:
+                step = x[n] - x[n - 1]
                 curve += rate * step
                 hull += fall * step
-            error = y[i] - level - slope * ((x[i] - x[begin]) / length - place)
-            squares += w[i] * error * error
-            rate += w[i] * error
-            fall += w[i]
+            error = y[n] - level - slope * t[i]
+            squares += w[n] * error * error
+            rate += w[n] * error
+            fall += w[n]
             low, high, tent = min(low, curve), max(high, curve), max(tent, -hull)
         table[b, 0], table[b, 1], table[b, 2] = weight, place, level
         table[b, 3], table[b, 4], table[b, 5] = spread, slope, squares
-        table[b, 6], table[b, 7], table[b, 8] = low * length, high * length, tent * length
+        table[b, 6], table[b, 7], table[b, 8] = low, high, tent
     return table
 
 
