@@ -21,7 +21,9 @@ def sorted_order(x: NDArray[np.float64], center: float, scale: float) -> NDArray
     if not width > 0.0:
         return np.argsort(x)
     # from -1 to 1 along a curve that spreads heavy tails as well as an even middle
-    keys = (x - center) / scale - middle
+    keys = x - center
+    keys /= scale
+    keys -= middle
     keys /= width + np.abs(keys)
     keys += 1.0
     keys *= 0.5 * (KEYS - 1)

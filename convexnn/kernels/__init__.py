@@ -7,9 +7,11 @@ import threading
 
 from numba import njit
 from numba.core import event
+from numba.extending import register_jitable
 
-# nobody calls them from C: the wrappers for that would take a twentieth of the time of the first fit
+# nobody calls them from C, nor nested ones from outside: the wrappers for that would take a tenth of the first fit
 compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+nested = register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 class _Rest(event.Listener):

@@ -7,20 +7,19 @@ A norm is the three numbers of :class:`convexnn.dictionaries.base.SplineNorm`; F
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
-from convexnn.kernels import compiled
+from convexnn.kernels import compiled, nested
 from convexnn.kernels.splines import crossing, drop_knots, fit_knots
 
 
-@register_jitable
+@nested
 def band(beta, kink, tau):
     """Return the bounds of F."""
     half = beta * (kink - abs(tau) * (kink - 0.5))
     return 0.5 * beta * tau - half, 0.5 * beta * tau + half
 
 
-@register_jitable
+@nested
 def anchor(beta, kink, flat, first, last, tau, forces):
     """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given."""
     low, high = band(beta, kink, tau)
@@ -31,13 +30,13 @@ def anchor(beta, kink, flat, first, last, tau, forces):
         forces[3] = high if last > 0 else low
 
 
-@register_jitable
+@nested
 def excess(kink, turned, outer, side):
     """Return by how much the cost of the outer slopes exceeds what the kinks pay for: zero for -1 < tau < 1."""
     return 0.5 * side * outer - (kink - 0.5) * turned
 
 
-@register_jitable
+@nested
 def balance(x, size, kink, knots, signs, off, side, slopes):
     """Make the excess, which is ``off``, zero to the last digit by an outer slope, one that rounding has hit."""
     if size == 2:
@@ -52,7 +51,7 @@ def balance(x, size, kink, knots, signs, off, side, slopes):
         slopes[size - 2] -= off / right
 
 
-@register_jitable
+@nested
 def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, values, slopes):
     """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
 

@@ -7,15 +7,14 @@ when they are wanted, so that many knots do not need much memory.
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
-from convexnn.kernels import compiled
+from convexnn.kernels import compiled, nested
 from convexnn.kernels.blocks import segment_sums
 
 SHORT = 8
 
 
-@register_jitable
+@nested
 def insert_sums(x, y, w, table, knots, sums, to_knots, to_sums):
     """Write the sums of the long segments between ``to_knots`` from those between ``knots``, which are some of them."""
     row = to_row = k = 0
@@ -57,7 +56,7 @@ def insert_knots(
     insert_sums(x, y, w, table, knots, sums, to_knots, to_sums)
 
 
-@register_jitable
+@nested
 def crossing(signs, slopes, aim, k, last):
     """Return when, on the way from ``slopes`` to ``aim``, the kink at knot k crosses zero; infinite where it does not."""
     sign = signs[k]
@@ -77,7 +76,7 @@ def crossing(signs, slopes, aim, k, last):
     return now / max(now - turned, 1e-300)
 
 
-@register_jitable
+@nested
 def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, reach, to_sums):
     """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
 
@@ -124,7 +123,7 @@ def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, re
     return last + 1
 
 
-@register_jitable
+@nested
 def fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
     """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
 

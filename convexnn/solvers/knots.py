@@ -235,7 +235,7 @@ class Fitter:
         """
         knots, signs, sums, values, slopes, _ = state
         # in place of the values before: then all crossings are at once
-        aim, steps = (values, slopes) if patience == BOLD else (np.empty_like(values), np.empty_like(slopes))
+        aim, steps = (values, slopes) if patience == BOLD else (np.empty(knots.size), np.empty(slopes.size))
         spare = np.empty((min(knots.size, self.most_sums), 5))
         tau, rounds, size = settle_knots(
             *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, patience
