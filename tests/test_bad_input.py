@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -95,6 +96,16 @@ def test_bad_options(name, value):
     with pytest.raises((ValueError, TypeError), match=f"'{name}' parameter of ConvexNNRegressor"):
         model.fit(X, Y)
     assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), [("depth", 2, 2.0), ("max_iter", 1000, 1000.0), ("depth", 3, 1)])
+def test_bad_options_after_good_ones(name, good, bad):
+    """What was found good is remembered: an equal number of another kind is not the same, nor is one that was refused."""
+    model = ConvexNNRegressor()
+    for value in (good, bad, bad, good):
+        model.set_params(**{name: value})
+        with pytest.raises(ValueError, match=f"The '{name}' parameter") if value is bad else nullcontext():
+            model.fit(X, Y)
 
 
 def test_every_option_is_covered():
