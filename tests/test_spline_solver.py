@@ -115,8 +115,13 @@ def test_collector_rests_while_kernels_are_compiled(enabled):
         (gc.enable if was else gc.disable)()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-@pytest.mark.parametrize("seed", range(12))
+LEAKY = {"activation": "leaky_relu", "negative_slope": 0.5}
+EDGES = [(row, seed) for row in ROWS for seed in range(12)]
+# neither the kinks, counted by their signs, turn anything, nor do the outer slopes add up to anything
+CORNERS = [({}, 1031), (LEAKY, 1031), (LEAKY, 1217), (LEAKY, 1680), (LEAKY, 2357)]
+
+
+@pytest.mark.parametrize(("row", "seed"), EDGES + CORNERS, ids=str)
 def test_fit_with_given_signs(row, seed):
     # signs at random: most are wrong, and the optimum may be at any corner or edge of what the outer slopes cost
     import cvxpy as cp
@@ -124,9 +129,9 @@ def test_fit_with_given_signs(row, seed):
     from convexnn.solvers.knots import STILL
 
     rng = np.random.default_rng(seed)
-    fitter = fitter_of(rng, row, rng.choice([0.7, 0.1, 0.01]), n=60)
+    fitter = fitter_of(rng, row, 10.0 ** rng.uniform(-3.0, 0.7), n=60)
     (x, y, w, _), norm = fitter.data, fitter.norm
-    inner = np.sort(rng.choice(np.arange(1, x.size - 1), rng.integers(1, 6), replace=False)).astype(np.int32)
+    inner = np.sort(rng.choice(np.arange(1, x.size - 1), rng.integers(1, 9), replace=False)).astype(np.int32)
     signs = rng.choice(np.array([-1, 1], np.int8), inner.size + 2)
     if not norm.flat:
         signs[[0, -1]] = 0
@@ -141,6 +146,9 @@ def test_fit_with_given_signs(row, seed):
     best.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
     state = fitter.settle(given(fitter, knots, signs), STILL)
     np.testing.assert_allclose(state.values, values.value, atol=1e-5 * np.abs(y).max())
+    if (row, seed) in CORNERS:
+        turned = state.signs[1:-1] @ np.diff(state.slopes)
+        assert max(abs(turned), abs(state.slopes[0] + state.slopes[-1])) <= 1e-9 * np.abs(state.slopes).max()
 
 
 def given(fitter, knots, signs):
