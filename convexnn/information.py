@@ -47,6 +47,10 @@ def choose_alpha(trainer: Trainer, name: str, *, tol: float, max_iter: int) -> C
         raise ValueError(f"alpha={name!r} needs loss='squared': the criterion is that of Gaussian errors")
     data = trainer.unit.data
     total = float(data.w.sum()) * data.w_scale
+    if total < min(2.0, data.y.size):
+        raise ValueError(
+            f"alpha={name!r} takes the sum of sample_weight for the number of rows, and it is {total:.3g}: scale the weights"
+        )
     price = 2.0 if name == "aic" else math.log(total)
     free = trainer.unit.free_basis().shape[1]
     trainings: list[Training] = []

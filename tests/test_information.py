@@ -83,6 +83,13 @@ def test_only_the_squared_loss(data):
         ConvexNNRegressor(alpha="bic", loss="huber").fit(*data)
 
 
+@pytest.mark.parametrize("name", ["aic", "bic"])
+def test_weights_that_count_no_rows_are_refused(name, data):
+    X, y = data
+    with pytest.raises(ValueError, match="takes the sum of sample_weight for the number of rows, and it is 1:"):
+        ConvexNNRegressor(alpha=name).fit(X, y, np.full(len(y), 1.0 / len(y)))
+
+
 @pytest.mark.parametrize("options", [{}, {"activation": "abs"}, {"activation": "leaky_relu"}], ids=str)
 def test_what_rounding_leaves_is_no_degree_of_freedom(options, rng):
     """A unit of weight 1e-17, which rounding leaves, is no degree of freedom."""
