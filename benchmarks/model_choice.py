@@ -223,8 +223,10 @@ class Part(RegressorMixin, BaseEstimator):
 
 
 TWO, THREE, STEPS = (2, "relu"), (3, "relu"), (3, "threshold")
+SEARCHED: dict[str, Any] = {"depths": (3, 2), "activations": ("relu", "threshold"), "eps": 1e-5}
 METHODS: dict[str, Callable[[], Any]] = {
-    "ConvexNNRegressorCV": lambda: Chosen((3, 2), ("relu", "threshold"), eps=1e-5, selection="prefer_first"),
+    "ConvexNNRegressorCV": lambda: Chosen(**SEARCHED, selection="stack"),
+    "- prefer first": lambda: ConvexNNRegressorCV(**SEARCHED, selection="prefer_first"),
     "- least error": lambda: Part((TWO, THREE, STEPS)),
     "- one standard error": lambda: Part((TWO, THREE, STEPS), one_standard_error=True),
     "- depth 3 or threshold": lambda: Part((THREE, STEPS)),

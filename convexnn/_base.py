@@ -28,7 +28,7 @@ from convexnn.model import Model, build_model
 from convexnn.progress import report, watching
 from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
-from convexnn.training import Trainer, Training, prepare
+from convexnn.training import Stack, Trainer, Training, prepare
 from convexnn.validation import read_constraint
 
 PLAIN = {type(None), bool, int, float, str, np.float64}  # kinds of parameters that cannot change
@@ -261,14 +261,18 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
                 active = sum(z.size for z in training.solution.coef)
                 report(data, training.solution.gap.primal, relative_gap(training.problem, training.solution.gap), active)
             self._keep(training, build_model(training.problem, training.solution, spec))
+        self._warn_of_the_gap(stacklevel=5)
+        return watch.interrupt.pressed and not watch.interrupt.obeyed
+
+    def _warn_of_the_gap(self, stacklevel: int) -> None:
+        """Warn where the tolerance was not reached."""
         if not self.converged_:
             warnings.warn(
                 f"The relative duality gap is {self.dual_gap_:.3g}, more than tol={self.tol:g}, after {self.n_iter_} "
-                f"iterations: {training.solution.status or ROUNDING}.",
+                f"iterations: {self._training.solution.status or ROUNDING}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
-        return watch.interrupt.pressed and not watch.interrupt.obeyed
 
     def _solve(self, trainer: Trainer, start: Solution | None) -> Training:
         """Solve at the alpha that ``alpha`` names."""
@@ -346,6 +350,13 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         if self._training is None:
             raise ValueError("This needs the training data, which a model read from JSON does not hold: fit it again")
         return self._training
+
+    def _trained_once(self) -> Training:
+        """Return what came out of training at one alpha."""
+        training = self._trained()
+        if isinstance(training, Stack):
+            raise ValueError("This is known at one alpha; selection='stack' takes the mean of networks at several")
+        return training
 
     def summary(self) -> str:
         """Return a short description of the fit: the architecture, the certificate, and the active features.

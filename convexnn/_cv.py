@@ -19,12 +19,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from convexnn._base import BaseConvexNN, fitting
 from convexnn._export.files import read_block, write_block
-from convexnn._folds import Fold, takes_weights, validate
+from convexnn._folds import Fold, first_unless_better, standard_error, takes_weights, validate
 from convexnn._regressor import ConvexNNRegressor
 from convexnn.activations import STEPS
 from convexnn.model import build_model
-from convexnn.path import falling, geometric_alphas
+from convexnn.path import falling, follow, geometric_alphas
 from convexnn.progress import bar
+from convexnn.stacking import least_error, stack
+from convexnn.training import Stack, Trainer, Training
 
 Array = NDArray[np.float64]
 NOT_SHARED = ("depth", "activation", "alpha", "warm_start")
@@ -55,12 +57,14 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     scoring : str or callable, default=None
         A scorer of scikit-learn, of which more is better. None is minus the mean loss (squared loss: the
         negative mean squared error).
-    selection : {"best", "one_standard_error", "prefer_first"}, default="best"
+    selection : {"best", "one_standard_error", "prefer_first", "stack"}, default="best"
         "best" takes architecture and alpha of the best mean score; "one_standard_error" the same architecture, with the
         largest alpha whose mean score is within one standard error of it. "prefer_first" takes ``depths`` and
         ``activations`` as orders of preference: a later architecture, at its best alpha, has to be better by more than one
         standard error of the differences in the folds. What is lost where the folds cannot tell is then known beforehand:
-        with ``depths=(3, 2)`` the tails are flat unless straight ones are clearly better.
+        with ``depths=(3, 2)`` the tails are flat unless straight ones are clearly better. "stack" takes the architecture
+        as "prefer_first" does, and not one alpha but the mean of its networks at several: that with the least squared error
+        on the rows left out (squared loss only). The mean is a network too, and the optimum of a convex problem (see Notes).
     architecture : {"narrow", "symmetrized", "parallel", "tree"}, default="narrow"
         As in :class:`ConvexNNRegressor`, like all that follow.
     width : int or tuple of int, default=None
@@ -98,7 +102,9 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     Attributes
     ----------
     alpha_ : float
-        The alpha chosen.
+        The alpha chosen; of a stack the mean of its alphas.
+    stack_weights_ : ndarray of shape (n_alphas,)
+        Only with ``selection="stack"``: the part of each of ``alphas_`` in the mean, zero for most.
     depth_ : int
         The depth chosen.
     activation_ : str
@@ -136,7 +142,12 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     Notes
     -----
     Source: *A Library of Mirrors* (arXiv 2403.01046), solution paths; the rule of one standard error is that of Breiman
-    et al. (1984).
+    et al. (1984), stacking that of Breiman (1996).
+
+    The mean f of networks g_k, each the optimum at alpha_k, with weights w_k, is the optimum where the penalty is the
+    proximal average of theirs (Bauschke, Goebel, Lucet and Wang, 2008): the least
+    ``sum_k w_k (alpha_k R(h_k) + |h_k - f| ** 2 / 2)`` over all h_k of mean f. ``objective_`` is that of this problem,
+    which is ``sum_k w_k`` times the objectives of the g_k, and so is ``dual_gap_``.
 
     Examples
     --------
@@ -155,7 +166,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         "eps": [Interval(Real, 0.0, 1.0, closed="neither")],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
-        "selection": [StrOptions({"best", "one_standard_error", "prefer_first"})],
+        "selection": [StrOptions({"best", "one_standard_error", "prefer_first", "stack"})],
     }
 
     def __init__(
@@ -233,6 +244,9 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             The fitted estimator itself.
         """
         with fitting(self):
+            stacked = self.selection == "stack"
+            if stacked and self.loss != "squared":
+                raise ValueError(f"selection='stack' needs loss='squared', got {self.loss!r}")
             templates = self._templates()
             given = None if isinstance(self.alphas, Integral) else falling(self.alphas)
             X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
@@ -251,14 +265,15 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
                 grid = geometric_alphas(trainer.alpha_max, int(self.alphas), self.eps) if given is None else given
                 candidates.append((template, trainer, grid))
             rows = np.arange(len(y))  # splits may be lists or masks as well
-            folds = [Fold(X, y, w, rows[train], rows[test], scorer, for_scorer) for train, test in splits]
+            folds = [Fold(X, y, w, rows[train], rows[test], scorer, for_scorer, stacked) for train, test in splits]
             folds = [fold for fold in folds if fold.weight > 0.0]  # the others say nothing
             if not folds:
                 raise ValueError("cv leaves out no row, or all that it does have a sample_weight of zero.")
             jobs = (delayed(validate)(template, grid, fold) for template, _, grid in candidates for fold in folds)
             parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
             results = list(bar(parallel(jobs), len(candidates) * len(folds), "cross-validation", self.verbose))
-            mse, score, gaps = np.moveaxis(np.reshape(results, (len(templates), len(folds), 3, -1)), (2, 3), (0, 2))
+            figures = np.reshape([part for part, _ in results], (len(templates), len(folds), 3, -1))
+            mse, score, gaps = np.moveaxis(figures, (2, 3), (0, 2))
             total = float(len(y) if w is None else w.sum())
             shares = np.array([fold.weight for fold in folds]) / total
             self._choose(templates, [grid for *_, grid in candidates], mse, score, shares)
@@ -270,9 +285,23 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
                     stacklevel=3,
                 )
             trainer = candidates[self._chosen][1]
-            training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
+            if stacked:
+                own = results[self._chosen * len(folds) : (self._chosen + 1) * len(folds)]
+                training: Training = self._stacked(trainer, np.concatenate([errors for _, errors in own]))
+            else:
+                training = trainer.train(self.alpha_, tol=self.tol, max_iter=self.max_iter)
             self._keep(training, build_model(training.problem, training.solution, training.spec))
+            self._warn_of_the_gap(stacklevel=4)
         return self
+
+    def _stacked(self, trainer: Trainer, errors: Array) -> Stack:
+        """Return the mean of the networks at ``alphas_`` that errs least; ``errors`` are (rows left out, alphas)."""
+        self.stack_weights_ = least_error(errors)
+        used = self.stack_weights_ > 0.0
+        path = follow(trainer, self.alphas_[used], tol=self.tol, max_iter=self.max_iter)
+        training = stack(path.trainings, self.stack_weights_[used])
+        self.alpha_ = training.alpha
+        return training
 
     def _routed(self, scorer, sample_weight, params) -> tuple[dict, dict]:
         """Return what the splitter and the scorer are given beside the rows: what they ask for, if metadata are routed."""
@@ -315,15 +344,11 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         ``shares`` are the parts of all weight that the folds leave out.
         """
         mean = np.average(score, axis=2, weights=shares)
-        error = _standard_error(score, shares)
+        error = standard_error(score, shares)
         places = np.argmax(mean, axis=1)
         best = int(np.argmax(np.max(mean, axis=1)))
-        if self.selection == "prefer_first":
-            best = 0
-            for other in range(1, len(templates)):
-                gain = score[other, places[other]] - score[best, places[best]]
-                if np.average(gain, weights=shares) > _standard_error(gain, shares):
-                    best = other
+        if self.selection in ("prefer_first", "stack"):
+            best = first_unless_better(score[np.arange(len(templates)), places], shares)
         place = places[best]
         if self.selection == "one_standard_error":
             place = np.argmax(mean[best] >= mean[best, place] - error[best, place])
@@ -341,13 +366,17 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         self._chosen = best
 
     def _extra_state(self):
-        return {"alphas": write_block(self.alphas_), "mse_path": write_block(self.mse_path_)}
+        stack = {"stack_weights": write_block(self.stack_weights_)} if self.selection == "stack" else {}
+        return {"alphas": write_block(self.alphas_), "mse_path": write_block(self.mse_path_), **stack}
 
     def _set_extra_state(self, state):
-        if state.keys() != {"alphas", "mse_path"}:
-            raise ValueError("extra must hold alphas and mse_path")
+        names = ["alphas", "mse_path", *(["stack_weights"] if self.selection == "stack" else [])]
+        if state.keys() != set(names):
+            raise ValueError(f"extra must hold {' and '.join(names)}")
         self.alphas_ = read_block(state["alphas"], "alphas", (None,))
         self.mse_path_ = read_block(state["mse_path"], "mse_path", (self.alphas_.size, None))
+        if self.selection == "stack":
+            self.stack_weights_ = read_block(state["stack_weights"], "stack_weights", self.alphas_.shape)
         self.depth_, self.activation_ = self.network_.depth, self.network_.activation
 
     def predict(self, X):
@@ -380,10 +409,3 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
             mapping = MethodMapping().add(caller="fit", callee="score")
             router.add(scorer=check_scoring(self, self.scoring), method_mapping=mapping)
         return router
-
-
-def _standard_error(score: Array, shares: Array) -> Array:
-    """Return the standard error of the mean over the folds, the last axis; each row speaks once, however often left out."""
-    if shares.size < 2:
-        return np.zeros(score.shape[:-1])
-    return score.std(axis=-1, ddof=1) / np.sqrt(shares.size / max(1.0, shares.sum()))

@@ -22,7 +22,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows to train on, rows left out, and what scores the latter, with what it is given for all rows."""
+    """Rows to train on, rows left out, and what scores the latter, with what it is given for all rows.
+
+    ``keep`` says whether the errors of every row are wanted, which for many rows and alphas take some memory.
+    """
 
     X: Array
     y: Array
@@ -31,6 +34,7 @@ class Fold:
     test: NDArray[np.int64]
     scorer: Callable[..., float] | None
     metadata: dict[str, Any]
+    keep: bool
 
     @property
     def weight(self) -> float:
@@ -53,28 +57,55 @@ class _Point(RegressorMixin, BaseEstimator):
 
 
 @one_blas_thread()
-def validate(template: ConvexNNRegressor, alphas: Array, fold: Fold) -> tuple[Array, Array, Array]:
-    """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha."""
+def validate(
+    template: ConvexNNRegressor, alphas: Array, fold: Fold
+) -> tuple[tuple[Array, Array, Array], Array | None]:
+    """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha, and residuals.
+
+    These are of shape (rows left out, alphas), times the roots of the weights, where the fold keeps them.
+    """
     X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]
     trainer = clone(template)._trainer(
         fold.X[fold.train], fold.y[fold.train], None if fold.w is None else fold.w[fold.train]
     )
     path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
+    root = 1.0 if w is None else np.sqrt(w)
+    kept = np.column_stack([root * (model.predict(X) - y) for model in path.models]) if fold.keep else None
     mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
     if fold.scorer is None:
         loss = template._loss()
         if loss.quadratic:
-            return mse, -mse, path.dual_gaps
+            return (mse, -mse, path.dual_gaps), kept
         means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
-        return mse, -np.array(means), path.dual_gaps
+        return (mse, -np.array(means), path.dual_gaps), kept
     metadata = _check_method_params(fold.X, fold.metadata, indices=fold.test)
     score = np.array([fold.scorer(_Point(model), X, y, **metadata) for model in path.models])
     if score.ndim != 1 or score.dtype.kind not in "biuf" or not np.isfinite(score).all():
         raise ValueError(f"scoring must give a finite number on every fold, got {score.tolist()} for {len(y)} rows")
-    return mse, score, path.dual_gaps
+    return (mse, score, path.dual_gaps), kept
 
 
 def takes_weights(scorer: Callable[..., float]) -> bool:
     """Return whether a scorer has an argument for weights."""
     own = getattr(scorer, "_score_func", scorer)  # a scorer of scikit-learn passes them on
     return "sample_weight" in signature(own).parameters
+
+
+def standard_error(score: Array, shares: Array) -> Array:
+    """Return the standard error of the mean over the folds, the last axis; each row speaks once, however often left out."""
+    if shares.size < 2:
+        return np.zeros(score.shape[:-1])
+    return score.std(axis=-1, ddof=1) / np.sqrt(shares.size / max(1.0, shares.sum()))
+
+
+def first_unless_better(score: Array, shares: Array) -> int:
+    """Return the first of some candidates, or a later one if it is clearly better than those before.
+
+    That is by more than one standard error of the differences of their scores (candidates, folds).
+    """
+    best = 0
+    for other in range(1, len(score)):
+        gain = score[other] - score[best]
+        if np.average(gain, weights=shares) > standard_error(gain, shares):
+            best = other
+    return best

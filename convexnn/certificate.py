@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from convexnn.canonical import CanonicalData
 from convexnn.duality import Gap, Violations, evaluate_gap, feasible, price, refit, relative_gap
 from convexnn.extended import EXTENDED
-from convexnn.model import Feature, FeatureList, Model
+from convexnn.model import Feature, FeatureList, Model, build_model
 from convexnn.solvers.solution import charged
-from convexnn.training import Training
+from convexnn.training import Stack, Training
 
 Array = NDArray[np.float64]
 
@@ -40,6 +40,11 @@ class Certificate:
         features.
     exact : bool
         Whether the dictionary is complete, so that the bound holds over all real weights and biases.
+
+    Notes
+    -----
+    Of a mean of networks at several alphas (``ConvexNNRegressorCV(selection="stack")``) it is the mean of theirs, each
+    certified by itself; ``max_correlation`` over ``beta``, and the feature, are those where it is largest.
     """
 
     primal: float
@@ -80,6 +85,8 @@ def certified_point(training: Training, model: Model) -> tuple[Gap, Array]:
 
 def certify_fit(training: Training, model: Model) -> Certificate:
     """Certify the function of a model on the data of its training, from its predictions."""
+    if isinstance(training, Stack):
+        return _mean_certificate(training)
     problem, data = training.problem, training.problem.data
     gap, lam = certified_point(training, model)
     beta = training.alpha * float(data.w.sum()) * data.w_scale
@@ -96,12 +103,36 @@ def certify_fit(training: Training, model: Model) -> Certificate:
     )
 
 
+def _mean_certificate(stack: Stack) -> Certificate:
+    """Certify a mean of networks: each of them, from its own predictions."""
+    parts = [certify_fit(one, build_model(one.problem, one.solution, one.spec)) for one in stack.members]
+    primal, dual, gap, beta = (
+        float(stack.shares @ [getattr(part, name) for part in parts]) for name in ("primal", "dual", "gap", "beta")
+    )
+    scale = stack.problem.data.objective_scale
+    bound = Gap(primal / scale - stack.problem.data.constant, dual / scale, gap / scale, stack.solution.gap.violations)
+    ratios = [part.max_correlation / part.beta if part.beta else 0.0 for part in parts]
+    worst = int(np.argmax(ratios))
+    return Certificate(
+        primal=primal,
+        dual=dual,
+        gap=gap,
+        relative_gap=relative_gap(stack.problem, bound),
+        beta=beta,
+        max_correlation=ratios[worst] * beta,
+        feature=parts[worst].feature,
+        exact=all(part.exact for part in parts),
+    )
+
+
 def delivered_gap(training: Training, model: Model) -> Gap:
     """Return the gap of the function that a model computes, whose rounding differs from its solver's.
 
     The lower bound is the solver's, which holds for every function; the objective is that of the predictions.
     """
     problem, gap = training.problem, training.solution.gap
+    if isinstance(training, Stack):
+        return gap  # the mean of what its members deliver
     if training.solution.lam is not None:
         gap = charged(problem, training.solution, gap, training.solution.lam)
     if training.solution.knows_values and len(problem.data.axes) == 1:

@@ -91,7 +91,7 @@ def optimal_set(model: BaseConvexNN) -> OptimalSet:
     check_is_fitted(model)
     if getattr(model, "loss", None) != "squared":
         raise ValueError("The optimal set is known for loss='squared': other losses need not have one set of fitted values")
-    if model._trained().problem.network is not None:
+    if model._trained_once().problem.network is not None:
         raise ValueError("The optimal set is not described for fits under a shape constraint")
     if model.alpha_ <= 0.0:
         raise ValueError("The optimal set is described for alpha > 0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexnn.architecture import Architecture
 from convexnn.canonical import CanonicalData
@@ -26,6 +27,24 @@ class Training:
     alpha: float
     alpha_max: float
     solver: str
+
+
+@dataclass(frozen=True)
+class Stack(Training):
+    """The mean of networks for the same data at several alphas; problem and alpha have the mean of theirs.
+
+    It is the optimum of another problem than that: see :mod:`convexnn.stacking`.
+
+    Attributes
+    ----------
+    members : tuple of Training
+        The networks.
+    shares : ndarray of shape (n_members,)
+        The part of each in the mean.
+    """
+
+    members: tuple[Training, ...]
+    shares: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

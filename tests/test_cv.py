@@ -24,6 +24,7 @@ def data(rng):
     [
         ConvexNNRegressorCV(alphas=2, eps=0.1, cv=2),
         ConvexNNRegressorCV((2,), ("threshold", "sign"), alphas=2, eps=0.1, cv=2, selection="one_standard_error"),
+        ConvexNNRegressorCV((3,), alphas=2, eps=0.1, cv=2, selection="stack"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -251,5 +252,6 @@ def test_bad_parameters_are_named(arguments, match, data):
 
 
 def test_warns_where_the_tolerance_is_not_reached(data):
-    with pytest.warns(UserWarning, match=r"in \d+ of 100 fits to the folds"):
+    warned = pytest.warns(UserWarning, match=r"in \d+ of 100 fits to the folds")
+    with warned, pytest.warns(UserWarning, match="The relative duality gap is .* after 1 iterations"):
         ConvexNNRegressorCV(alphas=4, max_iter=1, tol=1e-12).fit(*data[:2])

@@ -128,7 +128,7 @@ class CertificateDisplay:
             The picture, drawn.
         """
         check_drawable(estimator)
-        training = estimator._trained()
+        training = estimator._trained_once()
         if not 0 <= feature < estimator.n_features_in_:
             raise ValueError(f"feature must be 0 to {estimator.n_features_in_ - 1}, got {feature!r}.")
         curves, active, largest, beta = correlation_curves(training, estimator._model, feature)
