@@ -295,7 +295,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
         return self
 
     def _stacked(self, trainer: Trainer, errors: Array) -> Stack:
-        """Return the mean of the networks at ``alphas_`` that errs least; ``errors`` are (rows left out, alphas)."""
+        """Return the mean of the networks at ``alphas_`` that errs least; the columns of ``errors`` are those of each."""
         self.stack_weights_ = least_error(errors)
         used = self.stack_weights_ > 0.0
         path = follow(trainer, self.alphas_[used], tol=self.tol, max_iter=self.max_iter)

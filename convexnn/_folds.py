@@ -16,6 +16,7 @@ from convexnn._regressor import ConvexNNRegressor
 from convexnn._threads import one_blas_thread
 from convexnn.model import Model
 from convexnn.path import follow
+from convexnn.stacking import condensed
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 class Fold:
     """Rows to train on, rows left out, and what scores the latter, with what it is given for all rows.
 
-    ``keep`` says whether the errors of every row are wanted, which for many rows and alphas take some memory.
+    ``keep`` says whether residuals are wanted.
     """
 
     X: Array
@@ -62,7 +63,7 @@ def validate(
 ) -> tuple[tuple[Array, Array, Array], Array | None]:
     """Train a path on the rows of a fold; return squared error, score and relative gap for each alpha, and residuals.
 
-    These are of shape (rows left out, alphas), times the roots of the weights, where the fold keeps them.
+    These, times the roots of the weights and condensed, are kept where the fold says so.
     """
     X, y, w = fold.X[fold.test], fold.y[fold.test], None if fold.w is None else fold.w[fold.test]
     trainer = clone(template)._trainer(
@@ -70,7 +71,7 @@ def validate(
     )
     path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
     root = 1.0 if w is None else np.sqrt(w)
-    kept = np.column_stack([root * (model.predict(X) - y) for model in path.models]) if fold.keep else None
+    kept = condensed(np.column_stack([root * (model.predict(X) - y) for model in path.models])) if fold.keep else None
     mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
     if fold.scorer is None:
         loss = template._loss()

@@ -30,6 +30,11 @@ from convexnn.training import Stack, Training
 Array = NDArray[np.float64]
 
 
+def condensed(errors: Array) -> Array:
+    """Return as many rows as there are columns that say the same: ``errors @ shares`` has the same norm for all shares."""
+    return qr(errors, mode="r", check_finite=False)[0][: errors.shape[1]]
+
+
 def least_error(errors: Array) -> Array:
     """Return shares, not negative and of sum one, that minimise the norm of ``errors @ shares``.
 
@@ -39,8 +44,8 @@ def least_error(errors: Array) -> Array:
     sizes = np.linalg.norm(errors, axis=0)
     if not sizes.all():
         return np.eye(sizes.size)[np.argmin(sizes)]
-    # the rows may be many; with the least size one, no error is lost beside the row of ones
-    rows = np.vstack((qr(errors / sizes.min(), mode="r", check_finite=False)[0][: sizes.size], np.ones(sizes.size)))
+    # with the least size one, no error is lost beside the row of ones
+    rows = np.vstack((condensed(errors / sizes.min()), np.ones(sizes.size)))
     shares = nnls(rows, np.eye(len(rows))[-1], maxiter=100 * sizes.size)[0]
     return shares / shares.sum()
 
