@@ -162,7 +162,10 @@ def canonicalize(
         y /= spread
         loss, factor = loss.scaled(spread)
         loss_scale *= factor
-        y -= loss.best_constant(y, w)
+        # once more, for what rounding has left; another of several best constants may come out, far away
+        rest = loss.best_constant(y, w)
+        y -= rest
+        mean += spread * rest
     # pooling takes spread out of the squared loss only
     constant = constant / (w_scale * spread * spread) if loss.quadratic else 0.0
     if loss.quadratic:
@@ -241,7 +244,8 @@ def _merge_single(
         y, w = y[order], w[order]
         kept = _run_starts(inverse, y)
         y, w, inverse = y[kept], np.add.reduceat(w, kept), inverse[kept]
-        return (Axis(points[starts], x[starts], inverse, center, scale),), y, w, 0.0
+        places = None if inverse.size == starts.size else inverse
+        return (Axis(points[starts], x[starts], places, center, scale),), y, w, 0.0
     y, w, constant = _means(starts, y, w)
     return (Axis(points[starts], x[starts], None, center, scale),), y, w, constant
 

@@ -70,6 +70,13 @@ def test_ties_have_no_mean_for_other_losses():
         ConvexNNRegressor(alpha=0, loss="absolute").fit([[0.0], [0.0], [1.0]], [0.0, 1.0, 2.0])
 
 
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "pinball"])
+def test_equal_rows_are_no_ties(loss):
+    model = ConvexNNRegressor(alpha=0, loss=loss).fit([[0.0], [1.0], [1.0], [3.0]], [0.0, 1.0, 1.0, 0.5])
+    np.testing.assert_allclose(model.predict([[0.0], [1.0], [3.0]]), [0.0, 1.0, 0.5], atol=1e-12)
+    assert model.dual_gap_ <= 1e-6
+
+
 def test_what_no_additive_network_interpolates():
     with pytest.raises(ValueError, match="no network of this architecture interpolates"):
         ConvexNNRegressor(alpha=0).fit([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 5.0])
