@@ -115,11 +115,16 @@ def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Vi
     rows, ratios, maximum = [], [], 0.0
     for axis, dictionary, beta in zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True):
         priced = dictionary.price(axis.scatter(lam), beta * (1.0 + slack), limit)
-        if priced.maximum > 0.0:
+        if priced.maximum > 0.0 and not _is_rounding(priced.maximum, lam):
             maximum = max(maximum, priced.maximum / beta if beta > 0.0 else np.inf)
         rows.append(priced.features)
         ratios.append(priced.correlations / beta if beta > 0.0 else priced.correlations)
     return Violations(float(maximum), tuple(rows), tuple(ratios))
+
+
+def _is_rounding(correlation: float, lam: Array) -> bool:
+    """Return whether a correlation is what rounding leaves of a sum that is zero, over rows that are tied, say."""
+    return correlation <= 1e-10 and correlation <= 2.0 * EPSILON * float(np.abs(lam).sum())
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:
