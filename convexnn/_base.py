@@ -25,7 +25,7 @@ from convexnn.duality import relative_gap
 from convexnn.information import choose_alpha
 from convexnn.losses import Loss, make_loss
 from convexnn.model import Model, build_model
-from convexnn.progress import report, watching
+from convexnn.progress import interrupted, report, watching
 from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
 from convexnn.training import Stack, Trainer, Training, prepare
@@ -254,8 +254,10 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         spec = replace(spec, shapes=self._shapes())
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
-        trainer = prepare(data, spec, self.solver)
         with watching(data, self.verbose) as watch:
+            trainer = prepare(data, spec, self.solver)
+            if interrupted():
+                raise KeyboardInterrupt  # there is no network yet
             training = self._solve(trainer, start)
             if watch.verbose and not watch.rounds:  # a direct method has none
                 active = sum(z.size for z in training.solution.coef)

@@ -110,6 +110,15 @@ def test_ctrl_c_that_comes_too_late_is_for_what_follows(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_before_there_is_a_network(monkeypatch):
+    press_ctrl_c(monkeypatch, after=1)
+    model = ConvexNNRegressor(3, activation="abs")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[::2], Y[::2])
+    assert not hasattr(model, "dual_gap_")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_second_ctrl_c_is_one(monkeypatch):
     def price(self, *_):
         signal.raise_signal(signal.SIGINT)
