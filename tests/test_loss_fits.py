@@ -120,3 +120,75 @@ def test_a_linear_programme_that_fails_leaves_what_is_certified(monkeypatch, rng
         model = ConvexNNRegressor(**options).fit(X, y)
     assert not model.converged_ and model.dual_gap_ > options["tol"]
     assert model.objective_ * (1.0 - model.dual_gap_) <= best.objective_ <= model.objective_
+
+
+@pytest.mark.parametrize("n", [60, 450])
+def test_a_linear_programme_that_never_works_leaves_a_certified_start(n, monkeypatch, rng):
+    X, y = rng.uniform(-2, 2, size=(n, 1)), rng.normal(size=n)
+    spy = Mock(wraps=linear_program._restricted)
+    monkeypatch.setattr(linear_program, "_restricted", spy)
+    alpha = 0.1 * alpha_max(X, y, loss="absolute")
+    spy.side_effect = itertools.chain([DEFAULT] * spy.call_count, itertools.repeat(FloatingPointError))
+    with pytest.warns(ConvergenceWarning, match="the linear programme fails; raise tol or alpha"):
+        model = ConvexNNRegressor(loss="absolute", alpha=alpha).fit(X, y)
+    objective = model.network_.objective(X, y, alpha, loss="absolute")
+    assert model.objective_ == pytest.approx(objective, rel=1e-9) and 1e-6 < model.dual_gap_ <= 1.0
+
+
+@pytest.mark.parametrize("kind", ["counts", "zeros and ones"])
+def test_quantile_on_a_mass_point(kind, rng):
+    """Most rows are fitted exactly, the critical alpha is tiny, and correlations have bounds far below their terms."""
+    n = 450 if kind == "counts" else 200
+    X = rng.uniform(0, 10, size=(n, 1))
+    y = rng.poisson(0.5, n).astype(float) if kind == "counts" else (rng.random(n) < 0.3).astype(float)
+    model = ConvexNNRegressor(loss="pinball", quantile=0.1).fit(X, y)
+    assert model.dual_gap_ <= 1e-6 and model.certify().relative_gap <= 1e-6
+    objective = model.network_.objective(X, y, model.alpha_, loss="pinball", quantile=0.1)
+    assert model.objective_ == pytest.approx(objective, rel=1e-9)
+
+
+# half of the weight on either side of a gap wider than twice delta: every constant between is best
+BALANCED = {
+    "ties": ([1.0, 3.0, 2.0, 2.0], [11.0, 10.0, 1.0, 1.0], None, 1.35),
+    "weights": ([-1.375, -1.0, -0.25, -0.125, 0.25], [-1.75, -1.0, 0.5, 0.75, 1.5], [2.0, 1.0, 2.0, 2.0, 3.0], 0.1),
+    "even": ([0.0, 1.0, 2.0, 3.0], [0.0, 100.0, 0.0, 100.0], None, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", SHALLOW)
+@pytest.mark.parametrize("case", BALANCED)
+@pytest.mark.parametrize("alpha", [None, 1e3])
+def test_many_best_constants(name, case, alpha):
+    x, y, w, delta = BALANCED[case]
+    X = np.array(x)[:, None]
+    options = {} if alpha is None else {"alpha": alpha}
+    model = ConvexNNRegressor(loss="huber", huber_delta=delta, **SHALLOW[name], **options).fit(X, y, sample_weight=w)
+    objective = model.network_.objective(X, y, model.alpha_, w, loss="huber", huber_delta=delta)
+    assert model.objective_ == pytest.approx(objective, rel=1e-9) and model.dual_gap_ <= 1e-6
+
+
+def test_many_best_constants_on_doses():
+    for seed in (27, *range(12)):
+        rng = np.random.default_rng(seed)
+        X = np.sort(rng.integers(0, 20, 100)).astype(float)[:, None]
+        y = np.where(rng.permutation(100) < 50, 0.0, 10.0) + rng.normal(size=100).round(1) * (seed % 2)
+        model = ConvexNNRegressor(loss="huber").fit(X, y)
+        assert model.objective_ == pytest.approx(model.network_.objective(X, y, model.alpha_, loss="huber"), rel=1e-9)
+
+
+TIED = {
+    "huber": ({"loss": "huber"}, [0.1, 0.1, 0.7, 0.7, 0.7], [0.3, 0.1, 0.2, 0.3, 0.1]),
+    "steps beside a line": (
+        {"loss": "huber", "skip_connection": True, "activation": "threshold"}, [0.0, 0.0, 1.0], [0.0, 1.0, 2.0]
+    ),
+    "pinball": ({"loss": "pinball", "quantile": 0.1}, [0.1, 0.3, 0.7, 0.7, 0.7], [0.1, 0.1, 0.2, 0.3, 0.1]),
+    "a line": ({"loss": "absolute", "skip_connection": True}, [-0.2, 0.0, 1.0, 1.3, 1.3], [0.1, 0.3, 1.3, 1.6, 2.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TIED)
+def test_nothing_to_gain_but_rounding(case):
+    options, x, y = TIED[case]
+    model = ConvexNNRegressor(**options).fit(np.array(x)[:, None], y)  # a warning is an error
+    assert model.alpha_max_ == 0.0 and model.n_neurons_ == 0
+    assert model.dual_gap_ <= 1e-12 and model.certify().relative_gap <= 1e-12

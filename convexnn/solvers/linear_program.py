@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from convexnn.dictionaries.base import Rows
-from convexnn.duality import Gap, Null, Problem, evaluate_gap, feasible, price, relative_gap
+from convexnn.duality import Gap, Null, Problem, Violations, evaluate_gap, feasible, price, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import proximal_newton
 from convexnn.solvers.solution import Solution, fitted_values
@@ -62,16 +62,18 @@ class Vertex:
 
 def solve(problem: Problem, inner: Solver, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps, and a few more."""
-    columns, fit, rows = _begin(problem, inner, start)
+    if start is None and problem.data.y.size > FEW:
+        start = proximal_newton.approach(problem, inner, ROUNDED, ROUNDS)
+    columns, fit, rows = _begin(problem, start)
     best: tuple[Gap, Columns, Vertex] | None = None
     spent, status = 0, "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
     for n_iter in range(1, max_iter + 1):
         try:
             vertex = _restricted(problem, columns, fit, rows)
         except FloatingPointError:
-            if best is None:
-                raise
             status = "rounding stopped the solver: the linear programme fails; raise tol or alpha"
+            if best is None:
+                return _fallback(problem, start, status)
             break
         limit = BATCH + columns.costs.size
         gap = evaluate_gap(problem, vertex.fit, vertex.penalty, lam=vertex.lam, limit=limit, slack=1e-10)
@@ -146,14 +148,26 @@ def _least_ratio(problem: Problem, columns: Columns, through: NDArray[np.bool_],
     return float(answer.x[-1]), feasible(problem, fixed)
 
 
-def _begin(problem: Problem, inner: Solver, start: Solution | None) -> tuple[Columns, Array, NDArray[np.bool_]]:
+def _fallback(problem: Problem, start: Solution | None, status: str) -> Solution:
+    """Return what is there without any linear programme: the start, or the constant fit."""
+    data, empty = problem.data, _none(problem)
+    if start is None:
+        fit, coef = np.zeros(data.y.size), tuple(np.empty(0) for _ in empty)
+        start = Solution(empty, coef, 0.0, np.zeros(len(data.axes)), Gap(0.0, 0.0, 0.0, Violations(0.0, (), ())), 1)
+    else:
+        fit = fitted_values(problem, start)
+    lam = feasible(problem, data.w * data.loss.dual(fit, data.y))
+    penalty = sum(float(beta * np.abs(z).sum()) for beta, z in zip(problem.betas, start.coef, strict=True))
+    gap = evaluate_gap(problem, fit, penalty, lam=lam, limit=0)
+    parts = start.features, start.coef, start.intercept, start.skip
+    return Solution(*parts, gap, 1, status, splines=start.splines, levels=start.levels, lam=lam)
+
+
+def _begin(problem: Problem, start: Solution | None) -> tuple[Columns, Array, NDArray[np.bool_]]:
     """Return the first columns, a fit, and the rows close to it: of a fit with the loss's corner rounded off."""
     data = problem.data
-    if start is None and data.y.size <= FEW:
-        return _columns(problem, _none(problem)), np.zeros(data.y.size), np.ones(data.y.size, bool)
     if start is None:
-        start = proximal_newton.approach(problem, inner, ROUNDED, ROUNDS)
-        assert start is not None
+        return _columns(problem, _none(problem)), np.zeros(data.y.size), np.ones(data.y.size, bool)
     fit = fitted_values(problem, start)
     columns = _columns(problem, start.features)
     return columns, fit, _nearest(data.y - fit, FEW + max(5 * columns.costs.size, data.y.size // 50))
@@ -176,16 +190,19 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
     data, free = problem.data, problem.free_columns()
     low, high = (data.w * bound for bound in data.loss.interval(data.y))
     size = columns.costs.size
+    # halfway between rows of equal sizes and bounds of equal sizes: tolerances are absolute
+    unit = 1.0 / np.sqrt(columns.costs)
     while True:
         lam = np.where(rows, 0.0, data.w * data.loss.dual(fit, data.y))
-        pull = columns.values.T @ lam
+        pull = unit * (columns.values.T @ lam)
         # every correlation is a variable of its own, within its bounds
+        features, empty = unit[:, None] * columns.values[rows].T, np.zeros((free.shape[1], size))
         programme = {
             "c": np.concatenate([-data.y[rows], np.zeros(size)]),
-            "A_eq": np.block([[columns.values[rows].T, -np.eye(size)], [free[rows].T, np.zeros((free.shape[1], size))]]),
+            "A_eq": np.block([[features, -np.eye(size)], [free[rows].T, empty]]),
             "b_eq": -np.concatenate([pull, free.T @ lam]),
             "bounds": np.column_stack(
-                [np.concatenate([low[rows], columns.lowest]), np.concatenate([high[rows], columns.costs])]
+                [np.concatenate([low[rows], unit * columns.lowest]), np.concatenate([high[rows], unit * columns.costs])]
             ),
         }
         answer = linprog(**programme, method="highs", options=PRECISE)
@@ -199,6 +216,7 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
         rows = rows | _nearest(data.y - fit, 4 * int(rows.sum()))
     lam[rows] = answer.x[: lam[rows].size]
     z, steps = np.split(-answer.eqlin.marginals, [size])
+    z *= unit
     values = columns.values @ z + free @ steps
     return Vertex(z, values, float(columns.costs @ np.abs(z)), feasible(problem, lam), rows)
 
