@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, validate_params
 
 from convexnn._base import ROUNDING
-from convexnn._regressor import ConvexNNRegressor
+from convexnn._regressor import described
 from convexnn._threads import one_blas_thread
 from convexnn.path import SolutionPath, falling, follow, follow_exactly, geometric_alphas
 from convexnn.progress import watching
@@ -100,8 +100,7 @@ def convex_nn_path(
         if name in parameters:
             raise TypeError(f"convex_nn_path() got the argument {name!r}; a path takes 'alphas' and always starts warm")
     given = None if isinstance(alphas, Integral) else falling(alphas)
-    estimator = ConvexNNRegressor(**parameters)
-    estimator._validate_params()
+    estimator = described("convex_nn_path", parameters)
     trainer = estimator._trainer(X, y, sample_weight)
     if exact:
         path, end = _exact(trainer, eps * trainer.alpha_max if given is None else float(given[-1]))

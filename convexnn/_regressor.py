@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -299,6 +301,13 @@ def alpha_max(X, y, *, sample_weight=None, **parameters) -> float:
     >>> alpha_max([[-1.0], [0.0], [1.0]], [-1.0, 0.0, 1.0])
     0.6666666666666666
     """
+    return described("alpha_max", parameters)._trainer(X, y, sample_weight).alpha_max
+
+
+def described(function: str, parameters: dict[str, Any]) -> ConvexNNRegressor:
+    """Return the estimator that the keyword arguments of a function describe, checked."""
+    for name in parameters.keys() - set(ConvexNNRegressor._get_param_names()):
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
     estimator = ConvexNNRegressor(**parameters)
     estimator._validate_params()
-    return estimator._trainer(X, y, sample_weight).alpha_max
+    return estimator

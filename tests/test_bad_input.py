@@ -150,6 +150,7 @@ def test_bad_rows_at_prediction(rows, message):
         ({"depth": 1}, "The 'depth' parameter of"),
         ({"skip_connection": "yes"}, "The 'skip_connection' parameter of"),
         ({"sample_weight": -np.ones(4)}, "sample_weight"),
+        ({"foo": 3}, r"^alpha_max\(\) got an unexpected keyword argument 'foo'"),
     ],
 )
 def test_bad_options_of_alpha_max(options, message):

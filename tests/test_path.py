@@ -96,6 +96,7 @@ def test_path_ends_at_the_interpolant():
         ({"eps": 1.0}, ValueError, "'eps' parameter"),
         ({"alpha": 1.0}, TypeError, "takes 'alphas'"),
         ({"warm_start": True}, TypeError, "always starts warm"),
+        ({"foo": 3}, TypeError, r"^convex_nn_path\(\) got an unexpected keyword argument 'foo'"),
         ({"activation": "tanh"}, ValueError, "'activation' parameter"),
         ({"sample_weight": [1.0, -1.0, 1.0]}, ValueError, "Negative values"),
     ],
