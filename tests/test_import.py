@@ -39,7 +39,7 @@ LAYERS = [
     {"solvers"},
     {"network", "piecewise"},
     {"model", "training", "certificate", "polishing"},
-    {"path", "information", "_export"},
+    {"path", "information", "stacking", "_export"},
     {"_base"},
     {
         *("_regressor", "_compress", "_path", "_autoregressor", "_intervals", "_many", "_classifier", "_quantile"),
