@@ -118,7 +118,12 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
         h = (outer_rate * turned_full - turned_rate * outer_full) / area
     for i in range(4):
         change[i] = e * change[i] + h * level[i]
-    fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, values, slopes)
+    _, right = fit_knots(
+        x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, values, slopes
+    )
+    if right:  # kinks that add up to nothing: what is left of each is rounding, and they should all go
+        for k in range(size - 1):
+            slopes[k] = 0.0
     return min(max(first_side * (1.0 - e), -1.0), 1.0), False
 
 
