@@ -285,6 +285,7 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
                     stacklevel=3,
                 )
             trainer = candidates[self._chosen][1]
+            self.__dict__.pop("stack_weights_", None)
             if stacked:
                 own = results[self._chosen * len(folds) : (self._chosen + 1) * len(folds)]
                 training: Training = self._stacked(trainer, np.concatenate([errors for _, errors in own]))

@@ -163,6 +163,19 @@ def test_shares_have_the_least_error_on_the_rows_left_out(data):
     assert least <= np.square(errors).sum(axis=0).min()
 
 
+def test_weights_are_of_the_last_fit(data):
+    X, y, _ = data
+    model = stacked({}, X, y)
+    assert not hasattr(model.set_params(selection="best").fit(X, y), "stack_weights_")
+
+
+@pytest.mark.parametrize("y", [np.zeros(9), np.full(9, 3.0), np.arange(9.0)], ids=["zeros", "constant", "line"])
+def test_nothing_to_weigh(y):
+    model = stacked({"skip_connection": True}, np.arange(9.0)[:, None], y)
+    np.testing.assert_allclose(model.predict(np.arange(9.0)[:, None]), y, atol=1e-9)
+    assert model.stack_weights_.sum() == pytest.approx(1.0) and model.dual_gap_ <= 1e-6
+
+
 def test_stored_and_described(data):
     X, y, _ = data
     model = stacked({"depth": 3}, X, y)
