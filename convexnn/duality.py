@@ -114,17 +114,21 @@ def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Vi
     """Return the largest |lam @ g| / beta over all features of all inputs, and a batch of those above 1 + slack."""
     rows, ratios, maximum = [], [], 0.0
     for axis, dictionary, beta in zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True):
-        priced = dictionary.price(axis.scatter(lam), beta * (1.0 + slack), limit)
-        if priced.maximum > 0.0 and not _is_rounding(priced.maximum, lam):
+        pooled = axis.scatter(lam)
+        priced = dictionary.price(pooled, beta * (1.0 + slack), limit)
+        if priced.maximum > 0.0 and not (axis.inverse is not None and _cancels(pooled, lam)):
             maximum = max(maximum, priced.maximum / beta if beta > 0.0 else np.inf)
         rows.append(priced.features)
         ratios.append(priced.correlations / beta if beta > 0.0 else priced.correlations)
     return Violations(float(maximum), tuple(rows), tuple(ratios))
 
 
-def _is_rounding(correlation: float, lam: Array) -> bool:
-    """Return whether a correlation is what rounding leaves of a sum that is zero, over rows that are tied, say."""
-    return correlation <= 1e-10 and correlation <= 2.0 * EPSILON * float(np.abs(lam).sum())
+def _cancels(pooled: Array, lam: Array) -> bool:
+    """Return whether rows of equal inputs take each other away at every point, but for rounding: then no feature gains.
+
+    Not so a small correlation by itself: points may be as close to each other as that.
+    """
+    return bool(np.abs(pooled).max() <= 2.0 * EPSILON * np.abs(lam).max())
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:

@@ -455,3 +455,12 @@ def test_rounding_is_no_progress():
     model = ConvexNNRegressor(3, alpha=0.03964898247307389 * alpha_max(x, y, depth=3), tol=1e-12).fit(x, y)
     assert model.dual_gap_ <= 1e-9
     assert model.n_iter_ < 50
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute"])
+def test_points_as_close_as_rounding_are_no_ties(loss):
+    """Their correlations are as small as what rounding leaves of ties, and worth all of the objective."""
+    X, y = np.array([[0.0], [1e-17], [1.0]]), np.array([1.0, -1.0, 0.0])
+    model = ConvexNNRegressor(alpha=0, loss=loss).fit(X, y)
+    assert 0.0 < model.alpha_max_ < 1e-17
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-12)
