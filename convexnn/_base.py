@@ -29,7 +29,7 @@ from convexnn.progress import interrupted, report, watching
 from convexnn.solvers import SOLVERS
 from convexnn.solvers.solution import Solution
 from convexnn.training import Stack, Trainer, Training, prepare
-from convexnn.validation import read_constraint
+from convexnn.validation import are_plain, read_constraint
 
 PLAIN = {type(None), bool, int, float, str, np.float64}  # kinds of parameters that cannot change
 ROUNDING = "what is left is rounding; raise tol or alpha"
@@ -190,7 +190,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
     def _canonical(self, X, y, sample_weight, homogeneous, names=None) -> CanonicalData:
         """Check the data and bring them into canonical form; ``names`` are those of the inputs where X has lost them."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = validate_data(self, X, y, skip_check_array=are_plain(X, y), dtype=np.float64, y_numeric=True)
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
         self._shapes()  # an error here comes before any work

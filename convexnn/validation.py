@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+
+def are_plain(X: Any, y: Any) -> bool:
+    """Return whether X and y are arrays that scikit-learn's checks return as they are.
+
+    What else there is (lists, data frames, other types, a size or a number that is an error) is left to those checks,
+    which take a sixth of a fit of 10,000 rows to find out that there is nothing to do.
+    """
+    if not (type(X) is type(y) is np.ndarray and X.dtype == y.dtype == np.float64):
+        return False
+    if not (X.ndim == 2 and X.size and y.shape == X.shape[:1] and y.flags.c_contiguous):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(X.sum()) and math.isfinite(y.sum())
 
 
 def read_constraint(argument: str, value: Any, n_features: int, names: Sequence[str] | None) -> tuple[int, ...]:

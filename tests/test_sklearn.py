@@ -12,9 +12,11 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_X_y
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexNNRegressor
+from convexnn.validation import are_plain
 
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 each_skip = pytest.mark.parametrize("skip", [False, True], ids=["plain", "skip"])
@@ -125,12 +127,36 @@ def strided(X):
     return (wide[::-2, ::2] if X.ndim == 2 else wide[::-2])[::-1]
 
 
+def swapped(X):
+    """Return X with its bytes in the order that the machine does not use."""
+    return X.astype(X.dtype.newbyteorder())
+
+
+def frame(X):
+    """Return X as pandas has it."""
+    return pd.DataFrame(X) if X.ndim == 2 else pd.Series(X)
+
+
+LAYOUTS = {
+    "fortran": fortran, "read_only": read_only, "strided": strided, "float32": np.float32, "int64": np.int64,
+    "list": np.ndarray.tolist, "swapped": swapped, "masked": np.ma.asarray, "frame": frame,
+}  # fmt: skip
+each_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+
+
+@each_layout
+@pytest.mark.parametrize("other", [*LAYOUTS.values(), np.atleast_2d, np.zeros_like], ids=[*LAYOUTS, "flat", "zero"])
+def test_only_what_checks_leave_alone_goes_without_them(layout, other, rng):
+    X, y = layout(rng.normal(size=(5, 2))), other(rng.normal(size=5))
+    kept = type(X) is type(y) is np.ndarray and X.dtype == y.dtype == float and y.ndim == 1 and y.flags.c_contiguous
+    assert are_plain(X, y) == kept
+    if kept:
+        checked = check_X_y(X, y, dtype=np.float64, y_numeric=True)
+        assert all(np.shares_memory(now, then) for now, then in zip(checked, (X, y), strict=True))
+
+
 @each_activation
-@pytest.mark.parametrize(
-    "layout",
-    [fortran, read_only, strided, np.float32, np.int64, np.ndarray.tolist],
-    ids=["fortran", "read_only", "strided", "float32", "int64", "list"],
-)
+@each_layout
 def test_layouts_and_types(activation, layout, rng):
     X, y = rng.integers(-20, 20, size=(60, 2)).astype(float), rng.integers(-5, 5, size=60).astype(float)
     w = rng.integers(0, 3, size=60).astype(float)
