@@ -67,6 +67,11 @@ def test_kinks_that_add_up_to_nothing_all_go():
     assert fuzz.check(fuzz.draw(6053719))["wrong"] == ""
 
 
+def test_a_small_penalty_is_not_lost_in_sums_of_weights():
+    # 688,332 steps up and down, 1e8 times the penalty over a weight: slopes were differences of sums of all weights
+    assert fuzz.check(fuzz.draw(8025520))["claimed"] < 1e-6
+
+
 def test_a_fit_is_made_from_its_number_alone():
     one, other = fuzz.draw(7), fuzz.draw(7)
     assert str(one) == str(other)

@@ -18,65 +18,67 @@ def denoise(y, w, penalty):
     """
     n = y.size
     low, high = np.empty(n), np.empty(n)
-    # the ends of the deque are at a and b; corner k between them is at polygon[k, 0]; polygon[k, 1] is the slope between
-    # corners k and k + 1, less the sum of weights so far
+    # the ends of the deque are at a and b, with the slopes ``first`` and ``last`` inside; corner k between them is at
+    # polygon[k, 0], where the slope jumps by polygon[k, 1]. Kept slopes would be less the sum of weights so far, whose
+    # rounding, times steps between targets, is more than a small penalty
     polygon = np.empty((2 * n + 2, 2))
     left, right = n, n + 1
     a, b = y[0] - penalty / w[0], y[0] + penalty / w[0]
-    polygon[left, 1] = 0.0
+    first = last = w[0]
     low[0], high[0] = a, b
-    weight = w[0]
     for i in range(1, n):
         here, added = y[i], w[i]
         if here > b:
-            polygon[right, 0], polygon[right, 1] = b, -weight
+            polygon[right, 0], polygon[right, 1] = b, -last
             right += 1
-            b = here
+            b, last = here, 0.0
         elif here < a:
-            polygon[left, 0] = a
+            polygon[left, 0], polygon[left, 1] = a, first
             left -= 1
-            polygon[left, 1] = -weight
-            a = here
-        weight += added
+            a, first = here, 0.0
+        first += added
+        last += added
         missing = added * (here - a)
         if missing > 0.0:
-            slope = max(polygon[left, 1] + weight, added)  # that much it is but for rounding
             while left + 1 < right:
                 corner = polygon[left + 1, 0]
-                step = slope * (corner - a)
+                step = first * (corner - a)
                 if step >= missing:
                     break
                 missing -= step
                 left += 1
                 a = corner
-                slope = max(polygon[left, 1] + weight, added)
-            a += missing / slope
+                first = max(first + polygon[left, 1], added)  # that much it is but for rounding
+            a += missing / first
         missing = added * (b - here)
         if missing > 0.0:
-            slope = max(polygon[right - 1, 1] + weight, added)
             while left + 1 < right:
                 corner = polygon[right - 1, 0]
-                step = slope * (b - corner)
+                step = last * (b - corner)
                 if step >= missing:
                     break
                 missing -= step
                 right -= 1
                 b = corner
-                slope = max(polygon[right - 1, 1] + weight, added)
-            b -= missing / slope
+                last = max(last - polygon[right, 1], added)
+            b -= missing / last
+        if left + 1 == right:  # one piece that rises by twice the penalty, whatever rounding has added up to
+            if b == here:
+                first, a = last, b - 2.0 * penalty / last
+            elif a == here:
+                last, b = first, a + 2.0 * penalty / first
         low[i], high[i] = a, b
     # the last value is where the derivative, -penalty at a, is zero
     missing = penalty
-    slope = max(polygon[left, 1] + weight, w[n - 1])
     while left + 1 < right:
-        step = slope * (polygon[left + 1, 0] - a)
+        step = first * (polygon[left + 1, 0] - a)
         if step >= missing:
             break
         missing -= step
         left += 1
         a = polygon[left, 0]
-        slope = max(polygon[left, 1] + weight, w[n - 1])
-    high[n - 1] = a + missing / slope
+        first = max(first + polygon[left, 1], w[n - 1])
+    high[n - 1] = a + missing / first
     for i in range(n - 2, -1, -1):
         high[i] = min(max(high[i + 1], low[i]), high[i])
     return high

@@ -37,7 +37,8 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     fit = values if x is None else omega * x + values
     lam = _dual_point(x, w, steps, _weighted_residuals(w, y, values, x, omega), penalty)
     gap = evaluate_gap(problem, fit, cost, lam=lam, paired=cost, limit=0)
-    status = "" if relative_gap(problem, gap) <= tol else "the passes over the data are used up: raise max_iter or tol"
+    missed = problem.skip and n_iter == max_iter and relative_gap(problem, gap) > tol
+    status = "the passes over the data are used up: raise max_iter or tol" if missed else ""
     intercept = float(values[0] - dictionary.low * coef.sum() - omega * center)
     levels = None if problem.skip else steps.values
     return Solution((features,), (coef,), intercept, np.array([omega]), gap, n_iter, status, levels=levels)
