@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 
 from convexnn.canonical import EPSILON, CanonicalData, repeated
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
@@ -297,14 +298,16 @@ def null_point(problem: Problem) -> Null:
 def _null_of_squares(problem: Problem) -> Null:
     """Return the null fit of the squared loss, with few arrays of the size of the data at a time."""
     data = problem.data
-    directions: list[tuple[Array | float, float]] = [(1.0, float(data.w.sum()))]
+    lines: list[tuple[Array, Array, float]] = []
     for column in (axis.gather(axis.points) for axis in data.axes if problem.skip):
-        free = _orthogonal(column, data.w, directions)
-        size = _weighted(data.w, free, free)
+        free = _orthogonal(column, data.w, lines)
+        pull = data.w * free
+        size = float(np.dot(pull, free))
         # inputs may be constant or depend on each other: keep what has rank
         if size > 1e-26 * _weighted(data.w, column, column):
-            directions.append((free, size))
-    residual = _orthogonal(data.y, data.w, directions)
+            lines.append((free, pull, size))
+    residual = _orthogonal(data.y, data.w, lines)
+    del lines
     fit = data.y - residual if problem.skip else repeated(data.y[0] - residual[0], data.y.size)
     if np.abs(residual).max() <= 16.0 * EPSILON:
         return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
@@ -312,13 +315,16 @@ def _null_of_squares(problem: Problem) -> Null:
     return Null(fit, residual, float(price(problem, residual, limit=0).maximum))
 
 
-def _orthogonal(vector: Array, w: Array, directions: list[tuple[Array | float, float]]) -> Array:
-    """Return the vector without its components, twice, so that rounding leaves none."""
-    vector = vector.copy()
+def _orthogonal(vector: Array, w: Array, lines: list[tuple[Array, Array, float]]) -> Array:
+    """Return the vector without its mean and its components along lines, twice, so that rounding leaves none.
+
+    Of each line there are also w times it, and its size squared.
+    """
+    vector, total = vector.copy(), float(w.sum())
     for _ in range(2):
-        for free, size in directions:
-            inner = float(np.dot(w, vector)) if isinstance(free, float) else _weighted(w, free, vector)
-            vector -= (inner / size) * free
+        vector -= np.dot(w, vector) / total
+        for free, pull, size in lines:
+            daxpy(free, vector, a=-np.dot(pull, vector) / size)  # in place
     return vector
 
 
