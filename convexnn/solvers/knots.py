@@ -28,7 +28,7 @@ from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
-BEGINNING = 16  # knots
+BEGINNING = 24  # knots
 BOLD, CAREFUL, SAFE, STILL = 2.0, 1.25, 1.0, 0.0  # how many kinks of the wrong sign go at a time: see Fitter.settle
 NOTHING = np.empty(0)
 NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (NOTHING,)
@@ -190,7 +190,7 @@ class Fitter:
         curve = knots, signs, values, slopes, forces, *tied
         found = price_segments(*self.data, *curve, low, high, places, sides, peaks)
         count = found[0]
-        return found, places[:count].copy(), sides[:count].copy(), peaks[:count].copy()
+        return found, places[:count], sides[:count], peaks[:count]
 
     def tied(self, state: State) -> tuple[bool, bool]:
         """Return whether the ends are flat: no kink there."""
