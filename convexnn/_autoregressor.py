@@ -131,10 +131,8 @@ dual_gap_, exact_, converged_, n_iter_, solver_
             scheme = WindowScheme(check_lags(self.lags), self.difference)
             why = f"lags={self.lags!r}, difference={self.difference} need"
             history = read_series(series, least=scheme.width + 2, why=why)
-            spec = self._architecture()
             names = [f"lag {lag}" for lag in scheme.lags]
-            data = self._canonical(*scheme.pairs(history.values), None, spec.homogeneous, names)
-            late = self._train(data, spec)
+            late = self._train(*self._read(*scheme.pairs(history.values), None, names))
             # a copy, because the caller's array may change before a forecast is asked for
             self._remember(scheme, TimeSeries(history.values.copy(), history.index, history.name))
         if late:

@@ -188,20 +188,28 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
         parameters = dict(zip(cls._get_param_names(), values, strict=True))
         validate_parameter_constraints(cls._parameter_constraints, parameters, caller_name=cls.__name__)
 
-    def _canonical(self, X, y, sample_weight, homogeneous, names=None) -> CanonicalData:
-        """Check the data and bring them into canonical form; ``names`` are those of the inputs where X has lost them."""
-        X, y = validate_data(self, X, y, skip_check_array=are_plain(X, y), dtype=np.float64, y_numeric=True)
+    def _read(self, X, y, sample_weight, names=None) -> tuple[CanonicalData, Architecture]:
+        """Check parameters and data, and return the data in canonical form and what is to be trained on them.
+
+        ``names`` are those of the inputs where X has lost them.
+        """
+        spec = self._architecture()
+        if are_plain(X, y):
+            self.n_features_in_ = X.shape[1]
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit: arrays have none
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+            y = y.astype(np.float64, copy=False)
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
-        self._shapes()  # an error here comes before any work
-        y = y.astype(np.float64, copy=False)
+        spec = replace(spec, shapes=self._shapes())
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
             if sample_weight.min() < 0.0:
                 raise ValueError("Negative values in data passed to `sample_weight`.")
             if not sample_weight.any():
                 raise ValueError("All values of `sample_weight` are zero.")
-        return canonicalize(X, y, sample_weight, loss=self._loss(), order_only=not homogeneous)
+        return canonicalize(X, y, sample_weight, loss=self._loss(), order_only=not spec.homogeneous), spec
 
     def _loss(self) -> Loss:
         """Return the loss."""
@@ -238,9 +246,7 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
     def _trainer(self, X, y, sample_weight) -> Trainer:
         """Check the data and return the problem, ready for any alpha."""
-        spec = self._architecture()
-        data = self._canonical(X, y, sample_weight, spec.homogeneous)
-        return prepare(data, replace(spec, shapes=self._shapes()), self.solver)
+        return prepare(*self._read(X, y, sample_weight), self.solver)
 
     def _auto_alpha(self, trainer: Trainer) -> float:
         """Return what alpha="auto" stands for."""
@@ -251,7 +257,6 @@ class BaseConvexNN(ExportMixin, BaseEstimator):
 
         Return whether Ctrl-C came too late to shorten the fit: then it is meant for what comes after it.
         """
-        spec = replace(spec, shapes=self._shapes())
         last = getattr(self, "_training", None) if self.warm_start else None
         start = last.solution if last is not None and last.spec == spec and last.problem.data.same_points(data) else None
         with watching(data, self.verbose) as watch:

@@ -38,8 +38,7 @@ class LogOdds(BaseConvexNN):
 
     def fit(self, X, y, sample_weight=None, names=None):
         """Train on targets 0 and 1; ``names`` are those of the inputs, which arrays do not have."""
-        spec = self._architecture()
-        data = self._canonical(X, y, sample_weight, spec.homogeneous, names)
+        data, spec = self._read(X, y, sample_weight, names)
         if self.skip_connection:
             _refuse_separated(X, y)
         if self._train(data, spec):

@@ -176,8 +176,7 @@ default="auto"
             The fitted estimator itself.
         """
         with fitting(self):
-            spec = self._architecture()
-            late = self._train(self._canonical(X, y, sample_weight, spec.homogeneous), spec)
+            late = self._train(*self._read(X, y, sample_weight))
         if late:
             raise KeyboardInterrupt
         return self
@@ -216,10 +215,9 @@ default="auto"
         if not isinstance(data, Compressed):
             raise TypeError(f"data must be what convexnn.compress returns, got {type(data).__name__}")
         with fitting(self):
-            spec = self._architecture()
             if not self._loss().quadratic:
                 raise ValueError(f"fit_compressed needs loss='squared', got {self.loss!r}")
-            merged = self._canonical(data.X, data.y, data.sample_weight, spec.homogeneous, data.feature_names)
+            merged, spec = self._read(data.X, data.y, data.sample_weight, data.feature_names)
             late = self._train(merged.with_constant(data.constant), spec)
             self.objective_bounds_ = self._objective_bounds(data)
         if late:
