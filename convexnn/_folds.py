@@ -70,15 +70,17 @@ def validate(
         fold.X[fold.train], fold.y[fold.train], None if fold.w is None else fold.w[fold.train]
     )
     path = follow(trainer, alphas, tol=template.tol, max_iter=template.max_iter)
-    root = 1.0 if w is None else np.sqrt(w)
-    kept = condensed(np.column_stack([root * (model.predict(X) - y) for model in path.models])) if fold.keep else None
-    mse = np.array([np.average((model.predict(X) - y) ** 2, weights=w) for model in path.models])
+    loss, root, errors = template._loss(), 1.0 if w is None else np.sqrt(w), []
+    mse, score = np.empty(alphas.size), np.empty(alphas.size)
+    for k, model in enumerate(path.models):
+        fit = model.predict(X)
+        mse[k] = np.average((fit - y) ** 2, weights=w)
+        score[k] = -mse[k] if loss.quadratic else -np.average(loss.value(fit, y), weights=w)
+        if fold.keep:
+            errors.append(root * (fit - y))
+    kept = condensed(np.column_stack(errors)) if fold.keep else None
     if fold.scorer is None:
-        loss = template._loss()
-        if loss.quadratic:
-            return (mse, -mse, path.dual_gaps), kept
-        means = [np.average(loss.value(model.predict(X), y), weights=w) for model in path.models]
-        return (mse, -np.array(means), path.dual_gaps), kept
+        return (mse, score, path.dual_gaps), kept
     metadata = _check_method_params(fold.X, fold.metadata, indices=fold.test)
     score = np.array([fold.scorer(_Point(model), X, y, **metadata) for model in path.models])
     if score.ndim != 1 or score.dtype.kind not in "biuf" or not np.isfinite(score).all():
