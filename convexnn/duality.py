@@ -298,6 +298,17 @@ def null_point(problem: Problem) -> Null:
 def _null_of_squares(problem: Problem) -> Null:
     """Return the null fit of the squared loss, with few arrays of the size of the data at a time."""
     data = problem.data
+    residual = _orthogonal(data.y, data.w, _free_lines(problem))
+    fit = data.y - residual if problem.skip else repeated(data.y[0] - residual[0], data.y.size)
+    if np.abs(residual).max() <= 16.0 * EPSILON:
+        return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
+    residual *= data.w
+    return Null(fit, residual, float(price(problem, residual, limit=0).maximum))
+
+
+def _free_lines(problem: Problem) -> list[tuple[Array, Array, float]]:
+    """Return the inputs, if they are free directions, orthogonal to the constant and each other, as below."""
+    data = problem.data
     lines: list[tuple[Array, Array, float]] = []
     for column in (axis.gather(axis.points) for axis in data.axes if problem.skip):
         free = _orthogonal(column, data.w, lines)
@@ -306,13 +317,7 @@ def _null_of_squares(problem: Problem) -> Null:
         # inputs may be constant or depend on each other: keep what has rank
         if size > 1e-26 * _weighted(data.w, column, column):
             lines.append((free, pull, size))
-    residual = _orthogonal(data.y, data.w, lines)
-    del lines
-    fit = data.y - residual if problem.skip else repeated(data.y[0] - residual[0], data.y.size)
-    if np.abs(residual).max() <= 16.0 * EPSILON:
-        return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
-    residual *= data.w
-    return Null(fit, residual, float(price(problem, residual, limit=0).maximum))
+    return lines
 
 
 def _orthogonal(vector: Array, w: Array, lines: list[tuple[Array, Array, float]]) -> Array:

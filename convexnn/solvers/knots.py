@@ -190,7 +190,7 @@ class Fitter:
         curve = knots, signs, values, slopes, forces, *tied
         found = price_segments(*self.data, *curve, low, high, places, sides, peaks)
         count = found[0]
-        return found, places[:count], sides[:count], peaks[:count]
+        return found, places[:count].copy(), sides[:count].copy(), peaks[:count].copy()
 
     def tied(self, state: State) -> tuple[bool, bool]:
         """Return whether the ends are flat: no kink there."""
