@@ -144,7 +144,10 @@ def canonicalize(
             X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
         unit = power_of_two(float(sample_weight.max()))
         w = sample_weight / unit
-    y_unit = power_of_two(_largest(y)) if loss.shifts else 1.0
+    # without rounding, as the inputs: means of equal inputs are then as accurate as those of targets without an offset
+    y_shift, y_unit = _affine(y) if loss.shifts else (0.0, 1.0)
+    if y_shift:
+        y = y - y_shift
     rows = _merge_single if X.shape[1] == 1 else _merge_several
     axes, y, w, constant = rows(X, y / y_unit, w, order_only, loss.pools)
     # only now: what follows is then the same, bit for bit, for a row of weight two and for two equal rows
@@ -156,7 +159,7 @@ def canonicalize(
         mean = loss.best_constant(y, w)
         y = y - mean
         largest = _largest(y)
-        if largest <= 4.0 * EPSILON:
+        if largest <= 4.0 * EPSILON * power_of_two(max(abs(y_shift), 0.5 * y_unit)) / y_unit:
             y[:] = largest = 0.0  # a constant up to rounding: scaling would blow the rounding up into data
         spread = power_of_two(largest)
         y /= spread
@@ -174,7 +177,7 @@ def canonicalize(
         best = 0.0 if loss.shifts else loss.best_constant(y, w)
         null = float(np.dot(w, loss.value(np.full(y.size, best), y)))
     data = CanonicalData(
-        axes, y, w, loss, loss_scale, mean * y_unit, y_unit * spread, w_scale * unit, constant, null
+        axes, y, w, loss, loss_scale, y_shift + mean * y_unit, y_unit * spread, w_scale * unit, constant, null
     )
     _check_range(data, order_only)
     return data

@@ -106,3 +106,20 @@ def test_places_go_to_the_next_double(offset, grains, places):
         assert exact <= Fraction(found) or abs(exact - Fraction(found)) <= Fraction(2.0**-50) * scale
         assert Fraction(np.nextafter(found, -np.inf)) < exact + Fraction(2.0**-50) * scale
         assert (axis.origin >= found).tolist() == (axis.points >= place).tolist()
+
+
+@pytest.mark.parametrize("ties", [1, 3])
+@pytest.mark.parametrize("offset", [1.7e9, -(2.0**40)])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_offset_targets_of_equal_inputs(name, offset, ties, rng):
+    # means of equal inputs are those of the targets nearer to zero: else the certificate is of other data
+    x = np.repeat(np.arange(10.0), ties)[:, None]
+    spacing = 2.0**14 * np.spacing(abs(offset))
+    y = offset + spacing * (20.0 * np.sin(x[:, 0]) + 2.0 * rng.normal(size=x.size))
+    near = ConvexNNRegressor(**OPTIONS[name]).fit(x, y - offset)
+    near.set_params(alpha=0.03 * near.alpha_max_).fit(x, y - offset)
+    far = ConvexNNRegressor(**OPTIONS[name], alpha=near.alpha).fit(x, y)
+    assert far.objective_ == pytest.approx(near.objective_, rel=1e-8)
+    assert far.alpha_max_ == pytest.approx(near.alpha_max_, rel=1e-9)
+    assert far.certify().dual <= near.objective_ * (1.0 + 1e-10)
+    np.testing.assert_allclose(far.predict(x) - offset, near.predict(x), atol=2.0 * np.spacing(abs(offset)))
