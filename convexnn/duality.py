@@ -116,8 +116,10 @@ def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Vi
     rows, ratios, maximum = [], [], 0.0
     for axis, dictionary, beta in zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True):
         pooled = axis.scatter(lam)
-        priced = dictionary.price(pooled, beta * (1.0 + slack), limit)
-        if priced.maximum > 0.0 and not (axis.inverse is not None and _cancels(pooled, lam)):
+        # on so few points every function is a free direction, and what is priced is rounding
+        idle = axis.points.size <= 1 + problem.skip
+        priced = dictionary.price(pooled, np.inf if idle else beta * (1.0 + slack), limit)
+        if priced.maximum > 0.0 and not idle and not (axis.inverse is not None and _cancels(pooled, lam)):
             maximum = max(maximum, priced.maximum / beta if beta > 0.0 else np.inf)
         rows.append(priced.features)
         ratios.append(priced.correlations / beta if beta > 0.0 else priced.correlations)

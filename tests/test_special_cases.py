@@ -464,3 +464,19 @@ def test_points_as_close_as_rounding_are_no_ties(loss):
     model = ConvexNNRegressor(alpha=0, loss=loss).fit(X, y)
     assert 0.0 < model.alpha_max_ < 1e-17
     np.testing.assert_allclose(model.predict(X), y, atol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "pinball"])
+def test_no_unit_gains_beside_a_skip_connection_on_inputs_of_two_values(loss, n_features, weighted, rng):
+    # the critical alpha is zero, not the rounding of a correlation, a hundredth of which would be the default
+    X = rng.integers(0, 2, (60, n_features)).astype(float)
+    y, w = X.sum(axis=1) + 0.3 * rng.normal(size=60), rng.uniform(0.1, 2.0, 60) if weighted else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = ConvexNNRegressor(loss=loss, huber_delta=0.5, skip_connection=True).fit(X, y, w)
+    assert model.alpha_max_ == 0.0 and model.coef_.size == 0
+    far = ConvexNNRegressor(loss=loss, huber_delta=0.5, skip_connection=True, alpha=1.0).fit(X, y, w)
+    assert model.objective_ == pytest.approx(far.objective_, rel=1e-9)
+    np.testing.assert_allclose(model.network_(X), model.predict(X), atol=1e-9)
