@@ -165,14 +165,14 @@ class OptimalSet:
         """
         if self.unique:
             return self._network(self._weights)
-        rng, best = check_random_state(random_state), self._weights
-        for _ in range(n_tries):
-            weights = self._vertex(-rng.uniform(0.5, 1.5, self._weights.size))
+        rng, vertices = check_random_state(random_state), []
+        for k in range(n_tries):
+            # the first of the fit itself, which may be no vertex but has few units
+            weights = self._vertex(-rng.uniform(0.5, 1.5, self._weights.size)) if k else self._weights
             for _ in range(5):
                 weights = self._vertex(-1.0 / (weights + 1e-3 * weights.mean()))
-            if np.count_nonzero(weights) < np.count_nonzero(best) or best is self._weights:
-                best = weights
-        return self._network(best)
+            vertices.append(weights)
+        return self._network(min(vertices, key=np.count_nonzero))
 
     @validate_params({"feature": [Integral]}, prefer_skip_nested_validation=True)
     def extremes(self, feature: int) -> Extremes:
