@@ -81,9 +81,9 @@ def compress(
     algorithm for computing sample variances*, 1979), in compensated arithmetic: neither the number of rows nor their order
     matters beyond the last digits.
 
-    Means are doubles. Of targets that scatter by less than 1e5 of the last digits of their size (1e-3 about 1e8), subtract an
-    offset first: rounded means are other data, and what ``fit_compressed`` says of the objective is true of these. ``fit``
-    subtracts it by itself.
+    Means are doubles. Of targets that scatter by less than 1e5 of the last digits of their size (1e-3 about 1e8), subtract
+    an offset first: rounded means are other data, and what ``fit_compressed`` says of the objective is true of these.
+    ``fit`` subtracts it by itself.
 
     Examples
     --------
