@@ -72,6 +72,11 @@ def test_a_small_penalty_is_not_lost_in_sums_of_weights():
     assert fuzz.check(fuzz.draw(8025520))["claimed"] < 1e-6
 
 
+@pytest.mark.parametrize("number", [10005478, 10036518])
+def test_zigzags_whose_kinks_spread_by_a_point_a_round(number):
+    assert fuzz.check(fuzz.draw(number))["iterations"] < 100
+
+
 def test_a_fit_is_made_from_its_number_alone():
     one, other = fuzz.draw(7), fuzz.draw(7)
     assert str(one) == str(other)

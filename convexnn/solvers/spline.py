@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from convexnn.solvers.knots import State
 
 Array = NDArray[np.float64]
+# so many rounds are rare: where neighbours zigzag, kinks spread by a point a round, and those of the data are tried, once
+TURN = 50
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,16 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             status = "rounding stopped the solver: no violated feature is left to add; raise tol or alpha"
         if status:
             break
-        added, (patience, *tries) = best_sweep, tries
-        if patience == SAFE:
-            added = best_sweep.strongest(*fitter.bands(best.tau), pair=fitter.norm.flat and best.knots.size == 2)
-        state = fitter.extend(fitter.again(best), added)
-        best = best.bare()  # two states side by side would be most of the memory
-        state = fitter.settle(state, patience)
+        if n_iter == TURN:
+            best = best.bare()
+            state = fitter.begin(_interpolant(problem))
+        else:
+            added, (patience, *tries) = best_sweep, tries
+            if patience == SAFE:
+                added = best_sweep.strongest(*fitter.bands(best.tau), pair=fitter.norm.flat and best.knots.size == 2)
+            state = fitter.extend(fitter.again(best), added)
+            best = best.bare()  # two states side by side would be most of the memory
+            state = fitter.settle(state, patience)
         sweep = fitter.price(state)
     else:
         status = "max_iter pricing sweeps are used up: raise max_iter, alpha or tol"
@@ -78,6 +84,13 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     assert isinstance(dictionary, SplineDictionary)
     carry = Carry(problem.data, fitter.table, best._replace(slopes=spline.slopes[1:-1]))
     return SplineSolution.represent(dictionary, spline, best_sweep.gap, n_iter, status, carry)
+
+
+def _interpolant(problem: Problem) -> Spline:
+    """Return the spline through all points, of which only the knots and the signs of the kinks count."""
+    x, y = problem.data.axes[0].points, problem.data.y
+    slopes = np.diff(y) / np.diff(x)
+    return Spline(np.arange(x.size, dtype=np.int32), y, np.concatenate(([0.0], slopes, [0.0])))
 
 
 def spline_of(problem: Problem, knots: NDArray[np.int32], values: Array, slopes: Array) -> Spline:
