@@ -13,7 +13,7 @@ from convexnn.dictionaries.base import SplineDictionary, StepDictionary
 from convexnn.duality import Problem, evaluate_gap
 from convexnn.solvers import minimum_norm
 from convexnn.solvers.solution import Solution, SplineSolution
-from convexnn.solvers.spline import spline_of
+from convexnn.solvers.spline import interpolant
 
 Array = NDArray[np.float64]
 
@@ -37,8 +37,7 @@ def interpolate(problem: Problem) -> Solution:
     gap = evaluate_gap(problem, y, 0.0, limit=0)
     if not isinstance(dictionary, StepDictionary):
         assert isinstance(dictionary, SplineDictionary)
-        curve = spline_of(problem, np.arange(y.size, dtype=np.int32), y, np.diff(y) / np.diff(x))
-        return SplineSolution.represent(dictionary, curve, gap, 1)
+        return SplineSolution.represent(dictionary, interpolant(problem), gap, 1)
     omega = _median_slope(x, y) if problem.skip else 0.0
     features, coef = dictionary.represent(y - omega * x)
     intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())

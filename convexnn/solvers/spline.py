@@ -66,7 +66,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             break
         if n_iter == TURN:
             best = best.bare()
-            state = fitter.begin(_interpolant(problem))
+            state = fitter.begin(interpolant(problem))
         else:
             added, (patience, *tries) = best_sweep, tries
             if patience == SAFE:
@@ -86,11 +86,10 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     return SplineSolution.represent(dictionary, spline, best_sweep.gap, n_iter, status, carry)
 
 
-def _interpolant(problem: Problem) -> Spline:
-    """Return the spline through all points, of which only the knots and the signs of the kinks count."""
+def interpolant(problem: Problem) -> Spline:
+    """Return the spline through all points."""
     x, y = problem.data.axes[0].points, problem.data.y
-    slopes = np.diff(y) / np.diff(x)
-    return Spline(np.arange(x.size, dtype=np.int32), y, np.concatenate(([0.0], slopes, [0.0])))
+    return spline_of(problem, np.arange(y.size, dtype=np.int32), y, np.diff(y) / np.diff(x))
 
 
 def spline_of(problem: Problem, knots: NDArray[np.int32], values: Array, slopes: Array) -> Spline:
