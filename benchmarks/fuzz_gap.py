@@ -55,19 +55,28 @@ def largest_correlation(network: str, X: Array, lam: Array) -> float:
 def free_basis(X: Array, root: Array, skip: bool) -> tuple[Array, list[int]]:
     """Return the free directions times sqrt(w), orthonormal, and which columns they come from: 0 is the constant.
 
-    Inputs that depend on others but for 1e-12 are no directions: of weights that large no prediction could keep a digit.
+    A skip connection does not read inputs of which others leave a millionth; the most independent ones come first, of
+    equal ones the first.
     """
-    vectors: list[Array] = []
-    kept = []
-    for place, column in enumerate((np.ones(len(X), Long), *(X.T if skip else ()))):
-        vector = root * (column - column.mean() if vectors else column)
-        size = np.sqrt(np.dot(vector, vector))
-        for other in vectors * 2:
-            vector = vector - other * np.dot(other, vector)
-        rest = np.sqrt(np.dot(vector, vector))
-        if rest > 1e-12 * size:
-            vectors.append(vector / rest)
-            kept.append(place)
+    vectors, kept = [root / np.sqrt(np.dot(root, root))], [0]
+    left = {}
+    for place, x in enumerate(X.T if skip else (), start=1):
+        line = root * (x - np.dot(root * root, x) / np.dot(root, root))
+        size = np.sqrt(np.dot(line, line)) * (1 + 1e-9 * place)
+        if size > 0:
+            left[place] = line / size
+    while left:
+        for place, line in left.items():
+            for other in vectors * 2:
+                line = line - other * np.dot(other, line)
+            left[place] = line
+        best = max(left, key=lambda place: np.dot(left[place], left[place]))
+        line = left.pop(best)
+        rest = np.sqrt(np.dot(line, line))
+        if rest <= 1e-6:
+            break
+        vectors.append(line / rest)
+        kept.append(best)
     return np.array(vectors), kept
 
 

@@ -91,7 +91,8 @@ class ConvexNNClassifier(PartsMixin, ClassifierMixin, BaseEstimator):
     negative_slope : float, default=0.01
         The slope of leaky ReLU for negative arguments, in [0, 1).
     skip_connection : bool, default=False
-        Whether the networks have an unpenalised linear connection from input to output.
+        Whether the networks have an unpenalised linear connection from input to output. Of inputs that depend on each other
+        but for a millionth it does not read all (their slopes are zero), as doubles cannot hold what large slopes leave.
     alpha : float or "auto", default="auto"
         The regularisation, positive. "auto" is, problem by problem, a hundredth of what the critical value would be were the
         classes of equal weight: ``alpha_max_ / 100 / (4 p (1 - p))``, p the share of a class.

@@ -72,7 +72,8 @@ class ConvexNNRegressorCV(RegressorMixin, BaseConvexNN):
     negative_slope : float, default=0.01
         The slope of leaky ReLU for negative arguments.
     skip_connection : bool, default=False
-        Whether the network has an unpenalised linear connection from input to output.
+        Whether the network has an unpenalised linear connection from input to output. Of inputs that depend on each other
+        but for a millionth it does not read all (their slopes are zero), as doubles cannot hold what large slopes leave.
     loss : {"squared", "huber", "absolute", "pinball"}, default="squared"
         The loss of a residual r: ``r ** 2 / 2``; the same up to ``huber_delta`` and straight beyond; ``|r|``; or
         ``quantile * r`` for r > 0 and ``(quantile - 1) * r`` below, whose fit is a conditional quantile.

@@ -39,7 +39,8 @@ class ConvexNNRegressor(RegressorMixin, BaseConvexNN):
     negative_slope : float, default=0.01
         The slope of leaky ReLU for negative arguments, in [0, 1).
     skip_connection : bool, default=False
-        Whether the network has an unpenalised linear connection from input to output.
+        Whether the network has an unpenalised linear connection from input to output. Of inputs that depend on each other
+        but for a millionth it does not read all (their slopes are zero), as doubles cannot hold what large slopes leave.
     alpha : float or {"auto", "aic", "bic"}, default="auto"
         The regularisation, as in :class:`sklearn.linear_model.Lasso`, in units of y times x (y for sign and threshold).
         "auto" is a hundredth of the critical value ``alpha_max_``; 0 is the minimum-norm interpolant: of the

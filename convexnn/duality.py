@@ -9,6 +9,7 @@ the inputs); scaled into the dual ball {lam : |lam @ g| <= beta for all features
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,7 +37,7 @@ class Problem:
     betas : ndarray of shape (n_inputs,)
         The penalty of a unit on each input. They differ by the scales of the inputs only.
     skip : bool
-        Whether the inputs themselves are free directions.
+        Whether the inputs themselves are free directions: those that do not depend on others.
     network : tuple of Dictionary or None
         The units that represent a fit, where a shape constraint makes the features that are priced others than these.
     """
@@ -53,20 +54,35 @@ class Problem:
         return cast("tuple[Dictionary, ...]", self.dictionaries) if self.network is None else self.network
 
     def free_columns(self) -> Array:
-        """Return the unpenalised directions as columns: the constant and, with a skip connection, the inputs."""
-        inputs = [axis.gather(axis.points) for axis in self.data.axes] if self.skip else []
-        return np.column_stack([np.ones(self.data.y.size), *inputs])
+        """Return the unpenalised directions as columns: the constant and, with a skip connection, independent inputs."""
+        return np.column_stack([np.ones(self.data.y.size), *self.free_lines()])
+
+    @property
+    def free_inputs(self) -> tuple[int, ...]:
+        """The inputs that are free directions."""
+        return self.data.independent if self.skip else ()
+
+    def free_lines(self) -> Iterator[Array]:
+        """Return free inputs at the rows."""
+        return (axis.gather(axis.points) for axis in (self.data.axes[j] for j in self.free_inputs))
 
     def free_coefficients(self, fit: Array) -> tuple[float, Array]:
         """Read intercept and skip slopes off a combination of the free directions."""
         if not self.skip:
             return float(fit[0]), np.zeros(len(self.data.axes))
-        columns, coef = self.free_columns(), np.zeros(1 + len(self.data.axes))
+        columns, slopes = self.free_columns(), np.zeros(len(self.data.axes))
+        middles = np.append(0.0, columns[:, 1:].mean(axis=0))
+        columns -= middles
+        sizes = np.maximum(np.linalg.norm(columns, axis=0), np.finfo(np.float64).tiny)
+        columns /= sizes
+        coef = np.zeros(sizes.size)
         # slopes that are large and cancel miss the fit by more than their rounding
         for _ in range(3 if is_extended(fit) else 1):
             rest = fit - columns.astype(fit.dtype, copy=False) @ coef
-            coef += np.linalg.lstsq(columns, rest.astype(np.float64, copy=False), rcond=1e-13)[0]
-        return float(coef[0]), np.asarray(coef[1:], dtype=np.float64)
+            coef += np.linalg.lstsq(columns, rest.astype(np.float64, copy=False), rcond=1e-15)[0]
+        coef /= sizes
+        slopes[list(self.free_inputs)] = coef[1:]
+        return float(coef[0] - np.dot(middles, coef)), slopes
 
     def free_basis(self, precision: type = np.float64) -> Array:
         """Return an orthonormal basis (rows, r) of the unpenalised directions, each times sqrt(w)."""
@@ -80,13 +96,11 @@ class Problem:
         inputs /= np.maximum(np.linalg.norm(inputs, axis=0), np.finfo(np.float64).tiny)
         for _ in range(2):
             inputs -= np.outer(constant, constant @ inputs)
-        # inputs may be constant or depend on each other: keep what has rank
         if inputs.shape[1] == 1:
             size = np.linalg.norm(inputs)
-            lines = inputs / size if size > 1e-13 else inputs[:, :0]
+            lines = inputs / size if size > 1e-13 else inputs[:, :0]  # weights may leave nothing of it
         else:
-            directions, sizes, _ = np.linalg.svd(inputs, full_matrices=False)
-            lines = directions[:, sizes > 1e-13]
+            lines = np.linalg.qr(inputs)[0]
         for _ in range(2):
             lines -= np.outer(constant, constant @ lines)
         return np.column_stack((constant, lines))
@@ -312,11 +326,11 @@ def _free_lines(problem: Problem) -> list[tuple[Array, Array, float]]:
     """Return the inputs, if they are free directions, orthogonal to the constant and each other, as below."""
     data = problem.data
     lines: list[tuple[Array, Array, float]] = []
-    for column in (axis.gather(axis.points) for axis in data.axes if problem.skip):
+    for column in problem.free_lines():
         free = _orthogonal(column, data.w, lines)
         pull = data.w * free
         size = float(np.dot(pull, free))
-        # inputs may be constant or depend on each other: keep what has rank
+        # weights may leave nothing of them: keep what has rank
         if size > 1e-26 * _weighted(data.w, column, column):
             lines.append((free, pull, size))
     return lines

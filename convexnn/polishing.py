@@ -56,8 +56,12 @@ def polish(
             break
         around = refined
         dictionaries = tuple(
-            dictionary if places is None else build_dictionary(spec, axis.points, places)
-            for dictionary, axis, places in zip(problem.dictionaries, problem.data.axes, around, strict=True)
+            dictionary
+            if places is None
+            else build_dictionary(spec, axis.points, skip=j in problem.free_inputs, candidates=places)
+            for j, (dictionary, axis, places) in enumerate(
+                zip(problem.dictionaries, problem.data.axes, around, strict=True)
+            )
         )
         trial = replace(problem, dictionaries=dictionaries)
         begin = [dictionary.adopt(rows) for dictionary, rows in zip(dictionaries, solution.features, strict=True)]

@@ -96,7 +96,10 @@ def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
 
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
-    dictionaries = tuple(build_dictionary(spec, axis.points) for axis in data.axes)
+    dictionaries = tuple(
+        build_dictionary(spec, axis.points, skip=spec.skip_connection and j in data.independent)
+        for j, axis in enumerate(data.axes)
+    )
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
     atoms = tuple(constrain(dictionary, shape) for dictionary, shape in zip(dictionaries, spec.shapes, strict=True))
     network = dictionaries if any(part.positive for part in atoms) else None

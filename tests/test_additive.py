@@ -59,6 +59,8 @@ DEPENDENT = {
     "nearly equal": lambda x, u: [x, x + 1e-9 * u, u],
     "constant": lambda x, u: [x, 0 * x + 5, u],
     "a sum": lambda x, u: [x, u, x + u],
+    "a third": lambda x, u: [1.0 + 1e-5 * x, (1.0 + 1e-5 * x) / 3.0, u],
+    "offset": lambda x, u: [1e9 + x, (1e9 + x) / 3.0, 1e9 + u],
     "few levels": lambda x, u: [np.round(3 * x), np.round(3 * u), np.round(x + u)],
 }
 
@@ -72,6 +74,32 @@ def test_dependent_inputs(network, inputs, rng):
     assert model.converged_
     assert model.n_iter_ < 300
     assert model.certify().relative_gap <= 1e-6
+
+
+@each_network
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("offset", "spread"), [(0.0, 1.0), (1.0, 1e-5), (1e9, 1.0), (-1e12, 1e5)])
+def test_an_input_and_its_third_are_one_input(network, offset, spread, weighted, rng):
+    # between them there is rounding, which a skip connection could use with slopes of 1e16 that no double can hold
+    x, weights = offset + spread * rng.random(12), rng.uniform(0.1, 2.0, 12) if weighted else None
+    y, X = rng.normal(size=12), np.column_stack([x, x / 3.0])
+    one, two = (fitted(inputs, y, 1e-6, network, weights) for inputs in (X[:, :1], X))
+    assert two.objective_ == pytest.approx(one.objective_, rel=1e-5)
+    np.testing.assert_allclose(two.predict(X), one.predict(X[:, :1]), atol=1e-5)
+    if network.get("skip_connection"):
+        assert np.count_nonzero(two.network_.skip_coef) == 1
+
+
+@pytest.mark.parametrize("least", [1e-5, 1e-7])
+def test_a_skip_connection_reads_inputs_of_which_others_leave_a_millionth(least, rng):
+    x, u, v = rng.normal(size=(3, 100))
+    X, y = np.column_stack([x, u, x - 2 * u + least * v]), x + v
+    model = ConvexNNRegressor(skip_connection=True, alpha=1e9).fit(X, y)
+    assert np.count_nonzero(model.network_.skip_coef) == (3 if least > 1e-6 else 2)
+    assert model.converged_
+    # by another route: least squares on the inputs that are read
+    read = np.column_stack([np.ones(100), X[:, model.network_.skip_coef != 0.0]])
+    np.testing.assert_allclose(model.predict(X), read @ np.linalg.lstsq(read, y, rcond=None)[0], atol=1e-6)
 
 
 @each_network

@@ -57,9 +57,10 @@ def test_what_a_long_run_found(number):
     assert not fuzz.check(fuzz.draw(number))["wrong"]
 
 
-def test_inputs_that_differ_from_dependent_ones_in_the_last_digit_are_not_certified():
-    # x and 3 x rounded: doubles cannot make a dual point orthogonal to their difference, on which the skip weights are 8e10
-    assert fuzz.check(fuzz.draw(2014432))["wrong"] == "not converged"
+@pytest.mark.parametrize("number", [536, 2014432, 8025040, 8043541, 8069319, 9043335, 9054339, 10008110])
+def test_inputs_that_all_but_depend_beside_a_skip_connection(number):
+    # x and 3 x rounded, or 1e-6 apart: skip weights of up to 1e17 cancelled, and fits ended with gaps of up to one
+    assert fuzz.check(fuzz.draw(number))["wrong"] == ""
 
 
 def test_kinks_that_add_up_to_nothing_all_go():

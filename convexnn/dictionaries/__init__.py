@@ -10,11 +10,14 @@ from convexnn.architecture import Architecture, Shape
 from convexnn.dictionaries.base import Array, Atoms, Dictionary, SplineDictionary
 
 
-def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.int64] | None = None) -> Dictionary:
+def build_dictionary(
+    spec: Architecture, points: Array, *, skip: bool, candidates: NDArray[np.int64] | None = None
+) -> Dictionary:
     """Return the dictionary of one input with these sorted distinct points.
 
-    Steps know the order of the points only: theirs are numbered, so that no gap is too small for them. ``candidates`` are
-    the places that may carry biases, by default those that ``max_breakpoints`` leaves.
+    Steps know the order of the points only: theirs are numbered, so that no gap is too small for them. ``skip`` says
+    whether lines in this input are free, ``candidates`` are the places that may carry biases, by default those that
+    ``max_breakpoints`` leaves.
     """
     if candidates is None:
         candidates = default_candidates(spec, points)
@@ -24,11 +27,11 @@ def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.i
         from convexnn.dictionaries.ramps import Ramps
 
         slope = negative_part_slope(spec.activation, spec.negative_slope)
-        return Ramps(points, slope=slope, skip=spec.skip_connection)
+        return Ramps(points, slope=slope, skip=skip)
     if spec.architecture == "symmetrized":
         from convexnn.dictionaries.symmetrized import Symmetrized
 
-        return Symmetrized(points, skip=spec.skip_connection, candidates=candidates)
+        return Symmetrized(points, skip=skip, candidates=candidates)
     if spec.activation == "abs":
         return _reflections(spec, points, candidates)
     if spec.activation == "leaky_relu" and spec.negative_slope > 0.0:
@@ -37,7 +40,7 @@ def build_dictionary(spec: Architecture, points: Array, candidates: NDArray[np.i
         return MonotoneRamps(points, depth=spec.depth, slope=spec.negative_slope, candidates=candidates)
     from convexnn.dictionaries.capped import CappedRamps
 
-    return CappedRamps(points, depth=spec.depth, skip=spec.skip_connection, candidates=candidates)
+    return CappedRamps(points, depth=spec.depth, skip=skip, candidates=candidates)
 
 
 def constrain(dictionary: Dictionary, shape: Shape) -> Atoms:

@@ -151,9 +151,9 @@ def assemble(problem: Problem, basis: Array, blocks: tuple[Block, ...]) -> State
 def _ground(problem: Problem, design: Design) -> list[Array]:
     """Return, for every block, its mean, and its moment with its input where lines are free and it can be one."""
     columns, first, size = [], 0, sum(block.knots.size for block in design.blocks)
-    for block, where in zip(design.blocks, design.located, strict=True):
+    for j, (block, where) in enumerate(zip(design.blocks, design.located, strict=True)):
         weight, x = block.kind.axis.scatter(problem.data.w), block.kind.points
-        lines = problem.skip and block.kind.norm is not None and x.size > 1
+        lines = j in problem.free_inputs and block.kind.norm is not None
         for direction in (np.ones(x.size), x - np.average(x, weights=weight))[: 1 + lines]:
             column = np.zeros(size)
             column[first : first + block.knots.size] = block.collect(*where, weight * direction)
