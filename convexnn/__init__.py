@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from convexnn._collector import resting
+
 if TYPE_CHECKING:
     from convexnn._autoregressor import ConvexNNAutoregressor
     from convexnn._classifier import ConvexNNClassifier
@@ -50,7 +52,8 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: a script waits for what it uses only."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with resting:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

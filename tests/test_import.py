@@ -1,6 +1,7 @@
 """What `import convexnn` brings along, what it offers, and that modules import one way only."""
 
 import ast
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ ALLOWED = {
 }
 # Lowest first: a module imports from its own layer and from layers above it in this list, never from below.
 LAYERS = [
-    {"__init__.py:version", "_version"},
+    {"__init__.py:version", "_version", "_collector"},
     {
         *("validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations"),
         *("canonical", "extended", "sorting"),
@@ -111,6 +112,42 @@ def test_import_is_light():
     assert "convexnn" in added
     heavy = {"numba", "llvmlite", "matplotlib", "pandas", "cvxpy", "torch", "onnx", "sympy", "dask", "pyarrow"}
     assert not heavy & set(added)
+
+
+@pytest.mark.parametrize("enabled", ["enable", "disable"])
+def test_collector_is_as_it_was_after_names_are_imported(enabled):
+    code = f"import gc; gc.{enabled}(); from convexnn import ConvexNNRegressor; from convexnn.kernels import sweeps"
+    assert run(f"{code}; print(gc.isenabled())") == str(enabled == "enable")
+
+
+def test_collector_rests_while_a_name_is_imported_even_if_that_fails(monkeypatch):
+    seen = []
+
+    def import_module(name):
+        seen.append(gc.isenabled())
+        raise ImportError(name)
+
+    monkeypatch.setattr(convexnn, "import_module", import_module)
+    monkeypatch.delitem(vars(convexnn), "fit_many", raising=False)
+    with pytest.raises(ImportError, match=r"convexnn\._many"):
+        _ = convexnn.fit_many
+    assert seen == [False]
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_made_while_the_collector_rests_is_old_and_what_others_froze_stays_frozen(frozen):
+    code = f"""
+import gc
+from convexnn._collector import resting
+if {frozen}:
+    gc.freeze()
+before = gc.get_freeze_count()
+with resting:
+    made = [[]]
+print(any(one is made for one in gc.get_objects(generation=2)), gc.get_freeze_count() == before)
+"""
+    assert run(code) == f"{not frozen} True"
 
 
 def test_bad_input_is_refused_before_kernels_are_loaded():

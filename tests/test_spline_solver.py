@@ -98,9 +98,9 @@ def compiling(module):
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_collector_rests_while_kernels_are_compiled(enabled):
-    from convexnn.kernels import _Rest
+    from convexnn.kernels import _Compiling
 
-    rest, ours, theirs = _Rest(), compiling("convexnn.kernels.sweeps"), compiling("elsewhere")
+    rest, ours, theirs = _Compiling(), compiling("convexnn.kernels.sweeps"), compiling("elsewhere")
     was = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()

@@ -1,0 +1,35 @@
+"""The garbage collector rests while modules are loaded or loops compiled: it would search what all stays in use."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+
+class Rest:
+    """A context in which the garbage collector is off; on again, if it was, when the last of several at a time ends.
+
+    What was made meanwhile is then of the oldest generation, which is rarely searched.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._depth, self._enabled = threading.Lock(), 0, False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._depth == 0:
+                self._enabled = gc.isenabled()
+                gc.disable()
+            self._depth += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0 and self._enabled:
+                if gc.get_freeze_count() == 0:  # else somebody's objects would come back
+                    gc.freeze()
+                    gc.unfreeze()
+                gc.enable()
+
+
+resting = Rest()
