@@ -10,7 +10,6 @@ breakpoint at a training point *is* that training point.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,25 +109,6 @@ class CanonicalData:
     constant: float
     null_objective: float
 
-    @cached_property
-    def independent(self) -> tuple[int, ...]:
-        """The inputs without those of which others leave a millionth or less, found by a pivoted QR decomposition.
-
-        They are what a skip connection reads. Slopes that could use the difference between x and 3 x in doubles would be of
-        1e16, and cancel to what no double can hold. Linear models of R leave such inputs out alike.
-        """
-        some = [j for j, axis in enumerate(self.axes) if axis.points.size > 1]
-        if len(some) < 2:
-            return tuple(some)
-        lines = np.column_stack([axis.gather(axis.points) for axis in (self.axes[j] for j in some)])
-        lines -= np.average(lines, axis=0, weights=self.w)
-        lines *= np.sqrt(self.w)[:, None]
-        sizes = np.maximum(np.linalg.norm(lines, axis=0), np.finfo(np.float64).tiny)
-        lines /= sizes * (1.0 + 1e-9 * np.arange(len(some)))  # of equal ones the first
-        triangle, order = qr(lines, mode="r", pivoting=True, overwrite_a=True, check_finite=False)
-        rank = int(np.count_nonzero(np.abs(triangle.diagonal()) > DEPENDENT))
-        return tuple(sorted(some[j] for j in order[:rank]))
-
     @property
     def objective_scale(self) -> float:
         """The factor from canonical objectives to the user's."""
@@ -203,6 +183,25 @@ def canonicalize(
     )
     _check_range(data, order_only)
     return data
+
+
+def independent_inputs(data: CanonicalData) -> tuple[int, ...]:
+    """Return the inputs without those of which others leave a millionth or less, found by a pivoted QR decomposition.
+
+    They are what a skip connection reads. Slopes that could use the difference between x and 3 x in doubles would be of
+    1e16, and cancel to what no double can hold. Linear models of R leave such inputs out alike.
+    """
+    some = [j for j, axis in enumerate(data.axes) if axis.points.size > 1]
+    if len(some) < 2:
+        return tuple(some)
+    lines = np.column_stack([axis.gather(axis.points) for axis in (data.axes[j] for j in some)])
+    lines -= np.average(lines, axis=0, weights=data.w)
+    lines *= np.sqrt(data.w)[:, None]
+    sizes = np.maximum(np.linalg.norm(lines, axis=0), np.finfo(np.float64).tiny)
+    lines /= sizes * (1.0 + 1e-9 * np.arange(len(some)))  # of equal ones the first
+    triangle, order = qr(lines, mode="r", pivoting=True, overwrite_a=True, check_finite=False)
+    rank = int(np.count_nonzero(np.abs(triangle.diagonal()) > DEPENDENT))
+    return tuple(sorted(some[j] for j in order[:rank]))
 
 
 def repeated(value: float, size: int) -> Array:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from convexnn.canonical import EPSILON, CanonicalData, repeated
+from convexnn.canonical import EPSILON, CanonicalData, independent_inputs, repeated
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 from convexnn.extended import is_extended, orthonormal
 
@@ -36,8 +36,8 @@ class Problem:
         One for each input.
     betas : ndarray of shape (n_inputs,)
         The penalty of a unit on each input. They differ by the scales of the inputs only.
-    skip : bool
-        Whether the inputs themselves are free directions: those that do not depend on others.
+    free_inputs : tuple of int
+        The inputs that are free directions themselves, as a skip connection reads them.
     network : tuple of Dictionary or None
         The units that represent a fit, where a shape constraint makes the features that are priced others than these.
     """
@@ -45,8 +45,19 @@ class Problem:
     data: CanonicalData
     dictionaries: tuple[Atoms, ...]
     betas: Array
-    skip: bool
+    free_inputs: tuple[int, ...]
     network: tuple[Dictionary, ...] | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up a pickle; the first ones said only whether there is a skip connection."""
+        vars(self).update(state)
+        if "free_inputs" not in state:
+            vars(self)["free_inputs"] = independent_inputs(self.data) if vars(self).pop("skip") else ()
+
+    @property
+    def skip(self) -> bool:
+        """Whether there is a skip connection that reads anything."""
+        return bool(self.free_inputs)
 
     @property
     def units(self) -> tuple[Dictionary, ...]:
@@ -56,11 +67,6 @@ class Problem:
     def free_columns(self) -> Array:
         """Return the unpenalised directions as columns: the constant and, with a skip connection, independent inputs."""
         return np.column_stack([np.ones(self.data.y.size), *self.free_lines()])
-
-    @property
-    def free_inputs(self) -> tuple[int, ...]:
-        """The inputs that are free directions."""
-        return self.data.independent if self.skip else ()
 
     def free_lines(self) -> Iterator[Array]:
         """Return free inputs at the rows."""
@@ -96,11 +102,13 @@ class Problem:
         inputs /= np.maximum(np.linalg.norm(inputs, axis=0), np.finfo(np.float64).tiny)
         for _ in range(2):
             inputs -= np.outer(constant, constant @ inputs)
+        # weights may leave nothing of them: keep what has rank
         if inputs.shape[1] == 1:
             size = np.linalg.norm(inputs)
-            lines = inputs / size if size > 1e-13 else inputs[:, :0]  # weights may leave nothing of it
+            lines = inputs / size if size > 1e-13 else inputs[:, :0]
         else:
-            lines = np.linalg.qr(inputs)[0]
+            directions, sizes, _ = np.linalg.svd(inputs, full_matrices=False)
+            lines = directions[:, sizes > 1e-13]
         for _ in range(2):
             lines -= np.outer(constant, constant @ lines)
         return np.column_stack((constant, lines))

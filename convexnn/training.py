@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.architecture import Architecture
-from convexnn.canonical import CanonicalData
+from convexnn.canonical import CanonicalData, independent_inputs
 from convexnn.dictionaries import build_dictionary, constrain
 from convexnn.duality import Null, Problem, evaluate_gap
 from convexnn.polishing import polish
@@ -96,14 +96,12 @@ def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
 
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
-    dictionaries = tuple(
-        build_dictionary(spec, axis.points, skip=spec.skip_connection and j in data.independent)
-        for j, axis in enumerate(data.axes)
-    )
+    free = independent_inputs(data) if spec.skip_connection else ()
+    dictionaries = tuple(build_dictionary(spec, axis.points, skip=j in free) for j, axis in enumerate(data.axes))
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
     atoms = tuple(constrain(dictionary, shape) for dictionary, shape in zip(dictionaries, spec.shapes, strict=True))
     network = dictionaries if any(part.positive for part in atoms) else None
-    return Problem(data, atoms, betas, spec.skip_connection, network=network)
+    return Problem(data, atoms, betas, free, network=network)
 
 
 def null_solution(problem: Problem, null: Null) -> Solution:
