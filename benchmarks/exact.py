@@ -31,7 +31,7 @@ GRID = 1 << 480  # dual points and means of targets are rounded to multiples of 
 BITS = 420  # of the fixed-point numbers of a solve
 DEPENDENT = 200  # bits that a column may lose to those before it
 ROWS, FEATURES = 400, 500  # with more than these, no solve
-ROUNDING = 1e-11
+ROUNDING = (1e-11, 1e-9)  # parts of the largest coefficient
 EPSILON = Fraction(float(np.finfo(float).eps))
 
 exact = np.vectorize(Fraction, otypes=[object])
@@ -158,13 +158,13 @@ def duals(model, network: str, X: Exact, pull: Exact, y: Exact, w: Exact, beta: 
         lam[order] = dual_point(X[order, 0], w[order], (pull / w)[order], [int(k) for k in state.knots], forces, tied)
         yield lam
     if len(y) <= ROWS and model.coef_.size <= FEATURES:
-        # a coefficient of rounding size says nothing of its correlation
-        used = np.abs(model.coef_) > ROUNDING * np.abs(model.coef_).max(initial=0.0)
-        columns = np.concatenate((free, active_columns(model, network, X, exact)[used]))
-        wanted = np.concatenate((exact(np.zeros(len(free))), beta * exact(np.sign(model.coef_[used]))))
-        correct = Corrector(columns, w)
-        yield correct(pull, wanted)
-        yield correct(w * y, wanted)
+        for part in ROUNDING:  # a coefficient of rounding size says nothing of its correlation
+            used = np.abs(model.coef_) > part * np.abs(model.coef_).max(initial=0.0)
+            columns = np.concatenate((free, active_columns(model, network, X, exact)[used]))
+            wanted = np.concatenate((exact(np.zeros(len(free))), beta * exact(np.sign(model.coef_[used]))))
+            correct = Corrector(columns, w)
+            yield correct(pull, wanted)
+            yield correct(w * y, wanted)
     yield pull
 
 
