@@ -22,6 +22,7 @@ from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 from convexnn.extended import is_extended, orthonormal
 
 Array = NDArray[np.float64]
+RESOLUTION = 1e-13  # relative differences of objectives below are rounding
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ def better(new: Gap, old: Gap) -> bool:
 
     If rounding counted as progress, two fits that are equally good could follow each other for ever.
     """
-    if abs(new.primal - old.primal) > 1e-13 * old.primal:
+    if abs(new.primal - old.primal) > RESOLUTION * old.primal:
         return new.primal < old.primal
     return new.gap < old.gap
 

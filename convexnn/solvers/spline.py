@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import CanonicalData
 from convexnn.dictionaries.base import SplineDictionary
-from convexnn.duality import Problem, better, relative_gap
+from convexnn.duality import Problem, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers.solution import Solution, Spline, SplineSolution
 
@@ -49,7 +49,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
     best, best_sweep = state, sweep = state, fitter.price(state)
     tries, status = fitter.tries(state, sweep), ""
     for n_iter in range(1, max_iter + 1):
-        if sweep is best_sweep or better(sweep.gap, best_sweep.gap):
+        if sweep is best_sweep or fitter.better(state, sweep, best, best_sweep):
             best, best_sweep, tries = state, sweep, fitter.tries(state, sweep)
         elif not tries:
             status = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
