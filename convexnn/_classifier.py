@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from convexnn._base import BaseConvexNN, fitting, with_base_parameters
 from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
 from convexnn._export.stored import PartsMixin
+from convexnn.canonical import independent_inputs
 from convexnn.certificate import Certificate
 from convexnn.losses import LOGISTIC, Loss
 from convexnn.training import Trainer
@@ -39,8 +40,9 @@ class LogOdds(BaseConvexNN):
     def fit(self, X, y, sample_weight=None, names=None):
         """Train on targets 0 and 1; ``names`` are those of the inputs, which arrays do not have."""
         data, spec = self._read(X, y, sample_weight, names)
-        if self.skip_connection:
-            _refuse_separated(X, y)
+        free = list(independent_inputs(data)) if self.skip_connection else []
+        if free:
+            _refuse_separated(X[:, free], y)
         if self._train(data, spec):
             raise KeyboardInterrupt
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 
 
@@ -24,12 +25,21 @@ class Rest:
 
     def __exit__(self, *raised: object) -> None:
         with self._lock:
-            self._depth -= 1
+            self._depth = max(self._depth - 1, 0)
             if self._depth == 0 and self._enabled:
                 if gc.get_freeze_count() == 0:  # else somebody's objects would come back
                     gc.freeze()
                     gc.unfreeze()
                 gc.enable()
 
+    def end(self) -> None:
+        """End at once: in a forked process the threads that rested are not there to end it."""
+        self._lock = threading.Lock()
+        if self._depth:
+            self._depth = 1
+            self.__exit__()
+
 
 resting = Rest()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=resting.end)

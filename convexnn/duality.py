@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from convexnn.canonical import EPSILON, CanonicalData, independent_inputs, repeated
+from convexnn.canonical import EPSILON, Axis, CanonicalData, independent_inputs, repeated
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 from convexnn.extended import is_extended, orthonormal
 
@@ -137,24 +137,28 @@ class Gap:
 def price(problem: Problem, lam: Array, *, limit: int, slack: float = 0.0) -> Violations:
     """Return the largest |lam @ g| / beta over all features of all inputs, and a batch of those above 1 + slack."""
     rows, ratios, maximum = [], [], 0.0
-    for axis, dictionary, beta in zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True):
+    inputs = zip(problem.data.axes, problem.dictionaries, problem.betas, strict=True)
+    for j, (axis, dictionary, beta) in enumerate(inputs):
         pooled = axis.scatter(lam)
         # on so few points every function is a free direction, and what is priced is rounding
-        idle = axis.points.size <= 1 + problem.skip
+        idle = axis.points.size <= 1 + (j in problem.free_inputs)
         priced = dictionary.price(pooled, np.inf if idle else beta * (1.0 + slack), limit)
-        if priced.maximum > 0.0 and not idle and not (axis.inverse is not None and _cancels(pooled, lam)):
+        if priced.maximum > 0.0 and not idle and not _cancels(axis, pooled, lam):
             maximum = max(maximum, priced.maximum / beta if beta > 0.0 else np.inf)
         rows.append(priced.features)
         ratios.append(priced.correlations / beta if beta > 0.0 else priced.correlations)
     return Violations(float(maximum), tuple(rows), tuple(ratios))
 
 
-def _cancels(pooled: Array, lam: Array) -> bool:
+def _cancels(axis: Axis, pooled: Array, lam: Array) -> bool:
     """Return whether rows of equal inputs take each other away at every point, but for rounding: then no feature gains.
 
     Not so a small correlation by itself: points may be as close to each other as that.
     """
-    return bool(np.abs(pooled).max() <= 2.0 * EPSILON * np.abs(lam).max())
+    if axis.inverse is None:
+        return False
+    sizes = np.abs(lam)
+    return bool((np.abs(pooled) <= EPSILON * (16.0 * axis.scatter(sizes) + 2.0 * sizes.max())).all())
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:
@@ -325,7 +329,7 @@ def _null_of_squares(problem: Problem) -> Null:
     data = problem.data
     residual = _orthogonal(data.y, data.w, _free_lines(problem))
     fit = data.y - residual if problem.skip else repeated(data.y[0] - residual[0], data.y.size)
-    if np.abs(residual).max() <= 16.0 * EPSILON:
+    if np.abs(residual).max() <= 64.0 * EPSILON:
         return Null(fit, data.w * residual, 0.0)  # an exact fit up to rounding: there is nothing to explain
     residual *= data.w
     return Null(fit, residual, float(price(problem, residual, limit=0).maximum))

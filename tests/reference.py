@@ -85,7 +85,9 @@ def lasso_objective(y, f, norm, beta, w=None):
 
 
 def free_residual(X, w, r, skip):
-    """Return r less its weighted projection on the unpenalised functions: 1, and with a skip every input."""
+    """Return r less its weighted projection on the unpenalised functions: 1, and with a skip every input, or those named."""
+    if not isinstance(skip, bool):
+        X, skip = X[:, list(skip)], True
     scale = np.maximum(np.ptp(X, axis=0), np.finfo(float).tiny)
     free = [np.ones(len(r))] + (list(((X - X.mean(axis=0)) / scale).T) if skip else [])
     root = np.sqrt(w.astype(float))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference as ref
 
 from convexnn import ConvexNNRegressor, alpha_max, convex_nn_path
 from convexnn.solvers import additive
@@ -100,6 +101,31 @@ def test_a_skip_connection_reads_inputs_of_which_others_leave_a_millionth(least,
     # by another route: least squares on the inputs that are read
     read = np.column_stack([np.ones(100), X[:, model.network_.skip_coef != 0.0]])
     np.testing.assert_allclose(model.predict(X), read @ np.linalg.lstsq(read, y, rcond=None)[0], atol=1e-6)
+
+
+NEARLY = {
+    "two values": lambda x, u: [np.round(x) + 1e-7 * u, np.round(x), u],
+    "two values, twice": lambda x, u: [np.round(x), np.round(x) + 1e-7 * np.round(u)],
+    "next to each other": lambda x, u: [x, x + 1e-7 * u],
+    "a sum": lambda x, u: [x, u, x - u + 1e-8 * np.round(3 * x)],
+    "a constant": lambda x, u: [1e9 + 0 * x, x, 2 * x + 1e-7 * u],
+}
+
+
+@pytest.mark.parametrize("solver", ["auto", "coordinate_descent"])
+@pytest.mark.parametrize("fraction", [0.3, 1e-2])
+@pytest.mark.parametrize("inputs", NEARLY.values(), ids=NEARLY.keys())
+@pytest.mark.parametrize("activation", ref.ACTIVATIONS)
+def test_inputs_that_are_not_read_are_units_like_others(activation, inputs, fraction, solver, rng):
+    x, u = rng.random((2, 12))
+    X, y = np.column_stack(inputs(x, u)), rng.normal(size=12)
+    network = {"activation": activation, "negative_slope": ref.SLOPE, "skip_connection": True}
+    alpha = fraction * alpha_max(X, y, **network)
+    model = ConvexNNRegressor(alpha=alpha, tol=1e-9, solver=solver, **network).fit(X, y)
+    read = tuple(np.flatnonzero(model.network_.skip_coef))
+    norm = np.abs(model.coef_).sum()
+    assert alpha_max(X, y, **network) == pytest.approx(ref.alpha_max(X, y, activation, read), rel=1e-9)
+    assert ref.certificate(X, y, model.predict(X), norm, alpha, activation, read).relative <= 1e-7
 
 
 @each_network

@@ -95,6 +95,15 @@ def test_separable_classes_with_a_skip_connection_are_refused():
             ConvexNNClassifier(skip_connection=True).fit(X, [0, 0, 1, 1])
 
 
+def test_an_input_that_a_skip_connection_does_not_read_separates_nothing():
+    x, y = np.arange(20.0), np.tile([0, 1, 1, 0], 5)
+    model, one = (ConvexNNClassifier(skip_connection=True, alpha=0.1) for _ in range(2))
+    model.fit(np.column_stack([x, x + 1e-6 * y]), y)
+    assert model.converged_
+    assert model.objective_[0] == pytest.approx(one.fit(x[:, None], y).objective_[0], rel=1e-6)
+    assert model.fit(np.ones((20, 1)), y).converged_
+
+
 def test_above_alpha_max_it_knows_the_shares_only(rng):
     X, y = rng.normal(size=(40, 1)), np.arange(40) % 4 == 0
     top = ConvexNNClassifier().fit(X, y).alpha_max_[0]

@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,22 @@ with resting:
 print(any(one is made for one in gc.get_objects(generation=2)), gc.get_freeze_count() == before)
 """
     assert run(code) == f"{not frozen} True"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_collector_does_not_rest_for_ever_in_a_forked_process():
+    code = """
+import gc, os
+from convexnn._collector import resting
+with resting:
+    if os.fork() == 0:
+        print(gc.isenabled(), flush=True)
+        with resting:
+            pass
+        os._exit(print(gc.isenabled(), flush=True))
+    os.wait()
+"""
+    assert run(code).split() == ["True", "True"]
 
 
 def test_bad_input_is_refused_before_kernels_are_loaded():

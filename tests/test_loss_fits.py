@@ -135,6 +135,22 @@ def test_a_linear_programme_that_never_works_leaves_a_certified_start(n, monkeyp
     assert model.objective_ == pytest.approx(objective, rel=1e-9) and 1e-6 < model.dual_gap_ <= 1.0
 
 
+def test_a_simplex_method_that_goes_round_and_round_is_ended():
+    # inputs of two values but for 1e-9, at an alpha at which units may be of any size
+    edges = [[0, 4.3585181516247685e-10, -1.020355624666804e-09], [0, 1.0000000042146808, -1.031038281311223e-08],
+             [0, 1.000000003696847, -1.210508836428693e-09], [0, -3.299273637721612e-09, -3.822983172860876e-09],
+             [1, 2.584112535100598e-09, 0.9999999905733514], [0, 1.0000000053059248, 3.450473632852449e-09],
+             [1, 1.0000000008126861, 1.0000000095749022], [0, 4.761072686600368e-09, -9.989065632498509e-09]]  # fmt: skip
+    y = [-0.05369854485986152, -0.5426074406097844, -0.06370579186786123, -0.2011932197398356,
+         -1.0, 0.18158905452400612, 0.0, -0.5256973902113613]  # fmt: skip
+    model = ConvexNNRegressor(
+        activation="leaky_relu", negative_slope=0.9, skip_connection=True, loss="absolute", alpha=8.216452732869e-12
+    )
+    with pytest.warns(ConvergenceWarning, match="linear programme fails"):
+        model.fit(edges, y)
+    assert np.isfinite(model.predict(edges)).all()
+
+
 @pytest.mark.parametrize("kind", ["counts", "zeros and ones"])
 def test_quantile_on_a_mass_point(kind, rng):
     """Most rows are fitted exactly, the critical alpha is tiny, and correlations have bounds far below their terms."""

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from strategies import problems
 
-from convexnn import ConvexNNRegressor, alpha_max
+from convexnn import ConvexNNAutoregressor, ConvexNNRegressor, alpha_max
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -466,6 +466,13 @@ def test_points_as_close_as_rounding_are_no_ties(loss):
     np.testing.assert_allclose(model.predict(X), y, atol=1e-12)
 
 
+@pytest.mark.parametrize("lags", [2, 3, 4, 6])
+def test_a_sinusoid_is_its_own_skip_connection(lags):
+    model = ConvexNNAutoregressor(lags=lags, skip_connection=True).fit(np.sin(2 * np.pi * np.arange(60) / 7.3))
+    assert model.alpha_max_ == 0.0 and model.coef_.size == 0
+    assert np.count_nonzero(model.skip_coef_) == 2
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_features", [1, 2, 3])
 @pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "pinball"])
@@ -476,7 +483,10 @@ def test_no_unit_gains_beside_a_skip_connection_on_inputs_of_two_values(loss, n_
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = ConvexNNRegressor(loss=loss, huber_delta=0.5, skip_connection=True).fit(X, y, w)
-    assert model.alpha_max_ == 0.0 and model.coef_.size == 0
+    X = np.column_stack([X, 3.0 * X[:, 0] - 1.0])  # a line that others are, but for rounding
+    more = ConvexNNRegressor(loss=loss, huber_delta=0.5, skip_connection=True).fit(X, y, w)
+    assert model.alpha_max_ == more.alpha_max_ == 0.0 and model.coef_.size == more.coef_.size == 0
+    X = X[:, :-1]
     far = ConvexNNRegressor(loss=loss, huber_delta=0.5, skip_connection=True, alpha=1.0).fit(X, y, w)
     assert model.objective_ == pytest.approx(far.objective_, rel=1e-9)
     np.testing.assert_allclose(model.network_(X), model.predict(X), atol=1e-9)

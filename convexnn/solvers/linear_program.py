@@ -205,10 +205,12 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
                 [np.concatenate([low[rows], unit * columns.lowest]), np.concatenate([high[rows], unit * columns.costs])]
             ),
         }
-        answer = linprog(**programme, method="highs", options=PRECISE)
+        # of numbers of too different sizes the simplex method may go round and round
+        options = {**PRECISE, "maxiter": 1000 + 100 * programme["c"].size}
+        answer = linprog(**programme, method="highs", options=options)
         if rows.all() and answer.status != 0:
             # zero is feasible: numbers of too different sizes for the presolve
-            answer = linprog(**programme, method="highs-ds", options={**PRECISE, "presolve": False})
+            answer = linprog(**programme, method="highs-ds", options={**options, "presolve": False})
         if answer.x is not None and answer.status == 0:
             break
         if rows.all():
