@@ -147,10 +147,8 @@ def delivered_gap(training: Training, model: Model) -> Gap:
 
 def _predictions(data: CanonicalData, model: Model) -> Array:
     """Return the model's predictions for the rows, in canonical units."""
-    fit = np.full(data.y.size, model.offset - data.y_center)
-    for axis, f in zip(data.axes, model.pieces, strict=True):
-        fit += axis.gather(f(axis.origin))
-    return fit / data.y_scale
+    rows = [axis.gather(axis.origin) for axis in data.axes]
+    return model.evaluate(rows, model.offset - data.y_center) / data.y_scale
 
 
 def _strongest(training: Training, best: Violations) -> Feature | None:

@@ -13,11 +13,13 @@ from convexnn.architecture import Architecture
 from convexnn.canonical import Axis
 from convexnn.dictionaries.base import Dictionary, Rows
 from convexnn.duality import Problem
+from convexnn.extended import EXTENDED
 from convexnn.network import Network, rebuild
 from convexnn.piecewise import PiecewiseLinear, superpose
 from convexnn.solvers.solution import Solution, Spline
 
 Array = NDArray[np.float64]
+CANCELLED = 2.0**20  # functions so many times their sum
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,22 @@ class Model:
 
     def predict(self, X: Array) -> Array:
         """Return the function at validated X of shape (n_samples, n_features_in)."""
-        out = self.pieces[0](X[:, 0])
-        out += self.offset
-        for f, x in zip(self.pieces[1:], X.T[1:], strict=True):
-            out += f(x)
+        return self.evaluate(list(X.T), self.offset)
+
+    def evaluate(self, columns: Sequence[Array], offset: float) -> Array:
+        """Return the sum of the functions of all inputs, and an offset; where they cancel, in extended precision."""
+        out = self.pieces[0](columns[0])
+        sizes = np.abs(out) if len(columns) > 1 else out
+        out += offset
+        for f, x in zip(self.pieces[1:], columns[1:], strict=True):
+            part = f(x)
+            out += part
+            sizes += np.abs(part, out=part)
+        if len(columns) > 1:
+            rows = np.flatnonzero(sizes > CANCELLED * np.abs(out))
+            if rows.size:
+                parts = (f.extended(x[rows]) for f, x in zip(self.pieces, columns, strict=True))
+                out[rows] = sum(parts, np.full(rows.size, offset, EXTENDED))
         return out
 
 
@@ -165,33 +179,47 @@ class SolvedModel(Model):
         data = self._problem.data
         return self._solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
 
-    @cached_property
+    @property
     def offset(self) -> float:
         """The constant beside the pieces."""
+        return self._parts[1]
+
+    @property
+    def pieces(self) -> list[PiecewiseLinear]:
+        """The function of each input."""
+        return self._parts[0]
+
+    @cached_property
+    def _parts(self) -> tuple[list[PiecewiseLinear], float]:
+        data, solution = self._problem.data, self._solution
+        if solution.splines is not None:
+            splines = zip(solution.splines, data.axes, strict=True)
+            return [_from_spline(f, axis, data.y_scale) for f, axis in splines], self._constant
+        parts = list(self._functions())
+        if len(parts) == 1:
+            function = parts[0].rounded()
+            if solution.levels is not None:
+                function = replace(function, values=solution.levels * data.y_scale)
+            return [function], self._constant
+        centred = [f.centred(axis.origin) for f, axis in zip(parts, data.axes, strict=True)]
+        return [f.rounded() for f, _ in centred], float(self._constant + sum(value for _, value in centred))
+
+    @property
+    def _constant(self) -> float:
         data = self._problem.data
         return data.y_center if self._solution.knows_values else data.y_center + data.y_scale * self._solution.intercept
 
-    @cached_property
-    def pieces(self) -> list[PiecewiseLinear]:
-        """The function of each input."""
+    def _functions(self) -> Iterator[PiecewiseLinear]:
+        """Yield the function of each input, in extended precision."""
         data, solution = self._problem.data, self._solution
-        if solution.splines is not None:
-            return [_from_spline(f, axis, data.y_scale) for f, axis in zip(solution.splines, data.axes, strict=True)]
-        if self._spec.homogeneous:
-            inputs = zip(data.axes, self._problem.units, solution.features, solution.coef, solution.skip, strict=True)
-            return [
-                _in_units(superpose(dictionary.pieces(features), z, slope, 0.0), axis, data.y_scale)
-                for axis, dictionary, features, z, slope in inputs
-            ]
-        # steps tell inputs apart that centring makes equal
-        inputs = zip(data.axes, self._problem.units, solution.features, self._coef, self._slopes, strict=True)
-        pieces = [
-            superpose(dictionary.pieces(features, axis.origin), z, slope, axis.center)
-            for axis, dictionary, features, z, slope in inputs
-        ]
-        if solution.levels is not None:
-            return [replace(pieces[0], values=solution.levels * data.y_scale)]
-        return pieces
+        inputs = zip(data.axes, self._problem.units, solution.features, strict=True)
+        for j, (axis, dictionary, features) in enumerate(inputs):
+            if self._spec.homogeneous:
+                f = superpose(dictionary.pieces(features), solution.coef[j], solution.skip[j], 0.0)
+                yield _in_units(f, axis, data.y_scale)
+            else:  # steps tell inputs apart that centring makes equal
+                pieces = dictionary.pieces(features, axis.origin)
+                yield superpose(pieces, self._coef[j], self._slopes[j], axis.center)
 
     @cached_property
     def network(self) -> Network:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexnn.dictionaries.base import Pieces
+from convexnn.extended import EXTENDED
 
 if TYPE_CHECKING:
     from scipy.interpolate import PPoly
@@ -48,8 +49,8 @@ class PiecewiseLinear:
 
     breakpoints: Array
     anchors: Array
-    values: Array
-    slopes: Array
+    values: NDArray[Any]  # while it is made, in extended precision
+    slopes: NDArray[Any]
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return the value at x, an array of any shape."""
@@ -64,9 +65,34 @@ class PiecewiseLinear:
         piece = np.searchsorted(self.breakpoints, x, side="right")
         return self.values[piece] + self.slopes[piece] * (x - self.anchors[piece])
 
+    def extended(self, x: Array) -> NDArray[Any]:
+        """Return the value at x in extended precision."""
+        piece = np.searchsorted(self.breakpoints, x, side="right")
+        anchors: NDArray[Any] = self.anchors.astype(EXTENDED)
+        return self.values[piece] + self.slopes[piece] * (x - anchors[piece])
+
     def raised(self, offset: float) -> PiecewiseLinear:
         """Return this function plus a constant."""
         return replace(self, values=self.values + offset)
+
+    def rounded(self) -> PiecewiseLinear:
+        """Return this function with values and slopes in double precision."""
+        return replace(self, values=self.values.astype(np.float64), slopes=self.slopes.astype(np.float64))
+
+    def centred(self, points: Array) -> tuple[PiecewiseLinear, Any]:
+        """Return this function less its value at the middle one of sorted points, and that value.
+
+        Anchors move to the middle one of the points of their piece: where functions of several inputs are large and
+        cancel, what they leave is then least rounded where the points are.
+        """
+        pieces = np.searchsorted(self.breakpoints, points, side="right")
+        used, first, count = np.unique(pieces, return_index=True, return_counts=True)
+        anchors = self.anchors.copy()
+        anchors[used] = points[first + count // 2]
+        values = self.values + self.slopes * (anchors - self.anchors)
+        middle = points.size // 2
+        value = values[pieces[middle]] + self.slopes[pieces[middle]] * (points[middle] - anchors[pieces[middle]])
+        return replace(self, anchors=anchors, values=values - value), value
 
     def to_ppoly(self) -> PPoly:
         """Return the same function as a scipy polynomial, which extrapolates its outer pieces.
@@ -109,12 +135,12 @@ class PiecewiseLinear:
 def superpose(pieces: Pieces, coef: Array, slope: float, center: float) -> PiecewiseLinear:
     """Return ``sum_k coef[k] * piece_k(x) + slope * (x - center)`` as one function.
 
-    Slopes and values are accumulated from the leftmost breakpoint in extended precision: between neighbouring features
-    they nearly cancel.
+    Slopes and values are accumulated from the leftmost breakpoint in extended precision, and left in it: between
+    neighbouring features they nearly cancel.
     """
     if coef.size == 0:
-        flat = np.zeros(1)
-        return PiecewiseLinear(np.empty(0), np.array([center]), flat, np.array([slope]))
+        flat = np.zeros(1, EXTENDED)
+        return PiecewiseLinear(np.empty(0), np.array([center]), flat, np.array([slope], EXTENDED))
     places = pieces.breakpoints
     gaps = np.diff(places, axis=1)
     turns = coef[:, None] * np.diff(pieces.slopes, axis=1)
@@ -125,10 +151,11 @@ def superpose(pieces: Pieces, coef: Array, slope: float, center: float) -> Piece
     breakpoints, inverse = np.unique(places.ravel(), return_inverse=True)
     turn = np.bincount(inverse, turns.ravel(), breakpoints.size)
     jump = np.bincount(inverse, (coef[:, None] * jumps).ravel(), breakpoints.size)
-    slopes = np.cumsum(np.concatenate(([slope + np.dot(coef, pieces.slopes[:, 0])], turn)), dtype=np.longdouble)
+    slopes: NDArray[Any] = np.cumsum(np.concatenate(([slope + np.dot(coef, pieces.slopes[:, 0])], turn)), dtype=EXTENDED)
     first = pieces.values[:, 0] + pieces.slopes[:, 0] * (breakpoints[0] - places[:, 0])
     start = np.dot(coef, first) + slope * (breakpoints[0] - center)
     rises = np.concatenate(([0.0], slopes[1:-1] * np.diff(breakpoints))) + jump
-    values = start + np.concatenate(([0.0], np.cumsum(rises, dtype=np.longdouble)))
+    risen: NDArray[Any] = np.cumsum(rises, dtype=EXTENDED)
+    values = start + np.concatenate((np.zeros(1), risen))
     anchors = np.concatenate((breakpoints[:1], breakpoints))
-    return PiecewiseLinear(breakpoints, anchors, values.astype(np.float64), slopes.astype(np.float64))
+    return PiecewiseLinear(breakpoints, anchors, values, slopes)

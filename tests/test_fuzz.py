@@ -78,6 +78,12 @@ def test_zigzags_whose_kinks_spread_by_a_point_a_round(number):
     assert fuzz.check(fuzz.draw(number))["iterations"] < 100
 
 
+@pytest.mark.parametrize("number", [7043479, 12051164])
+def test_functions_of_inputs_that_are_large_and_cancel(number):
+    # slopes of 1e9, between inputs 1e-10 apart: predictions in doubles are off by 1e-7
+    assert fuzz.check(fuzz.draw(number))["wrong"] == ""
+
+
 def test_targets_of_which_a_network_explains_a_part_in_1e12():
     # the objectives of better and worse fits are equal to the last digit: what they explain is not
     assert fuzz.check(fuzz.draw(10019718))["claimed"] < 1e-6

@@ -1,8 +1,11 @@
 """Many points are evaluated by a table of buckets: the same numbers, to the last bit, as by bisection."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from convexnn.model import Model
 from convexnn.piecewise import MANY, PiecewiseLinear
 
 
@@ -59,3 +62,36 @@ def test_scipys_polynomial_is_the_same_function(offset, count, jumps, rng):
     np.testing.assert_allclose(f.to_ppoly()(x), f(x), rtol=1e-9, atol=1e-9)
     inner = f.to_ppoly().x[1:-1]
     np.testing.assert_array_equal(inner, breakpoints)
+
+
+def rational(f, x):
+    """Return the value at x of a function of doubles, without rounding."""
+    piece = int(np.searchsorted(f.breakpoints, x, side="right"))
+    anchor, value, slope = (Fraction(float(part[piece])) for part in (f.anchors, f.values, f.slopes))
+    return value + slope * (Fraction(float(x)) - anchor)
+
+
+def cancelling(rng, points):
+    """Return two steep functions whose sum is of order one at two clusters of points."""
+    f = PiecewiseLinear(np.empty(0), np.zeros(1), np.zeros(1), np.array([1e9]))
+    at = points[:1] + 1e-10
+    g = PiecewiseLinear(at, np.append(at, at), np.full(2, -1e9 * at[0]), np.array([-1e9, -1e9 + 1.0]))
+    return [f, g]
+
+
+def test_what_steep_functions_leave_is_accurate(rng):
+    points = np.sort(np.concatenate([rng.random(5), 2.0 + rng.random(5)]) * 1e-9 + np.repeat([0.0, 2.0], 5))
+    pieces = cancelling(rng, points)
+    model = Model(None, pieces, 0.25, np.empty(0), [])
+    exact = [float(sum(rational(f, x) for f in pieces) + Fraction(1, 4)) for x in points]
+    np.testing.assert_allclose(model.predict(np.column_stack([points, points])), exact, rtol=0, atol=1e-9)
+
+
+def test_a_centred_function_is_the_same_but_for_a_constant(rng):
+    points = np.sort(rng.random(30)) * 1e-9 + np.repeat([1.0, 2.0], 15)
+    for f in cancelling(rng, points):
+        centred, value = f.centred(points)
+        assert abs(centred(points)[15]) <= 4e-7
+        assert abs(centred.slopes - f.slopes).max() == 0.0
+        off = [float(rational(centred, x) + Fraction(float(value)) - rational(f, x)) for x in points]
+        assert np.abs(off).max() <= 4e-7  # of 2e9

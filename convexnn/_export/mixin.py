@@ -115,7 +115,8 @@ class ExportMixin(NetworkMixin):
         -------
         str
             A module with the function ``predict``, one float argument for each input, named as in :meth:`to_sympy`.
-            Its results are those of ``predict``, bit for bit.
+            Its results are those of ``predict``, bit for bit, but where functions of several inputs cancel to a millionth:
+            ``predict`` adds those up in extended precision.
 
         Examples
         --------
