@@ -158,7 +158,7 @@ def _cancels(axis: Axis, pooled: Array, lam: Array) -> bool:
     if axis.inverse is None:
         return False
     sizes = np.abs(lam)
-    return bool((np.abs(pooled) <= EPSILON * (16.0 * axis.scatter(sizes) + 2.0 * sizes.max())).all())
+    return bool((np.abs(pooled) <= 2.0 * EPSILON * (axis.scatter(sizes) + sizes.max())).all())
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:

@@ -125,6 +125,11 @@ class Model:
         skip = self.network.skip_coef
         return np.zeros(self.network.n_features_in) if skip is None else skip
 
+    @property
+    def unrounded(self) -> Sequence[PiecewiseLinear]:
+        """The functions of the inputs, in extended precision where they are known in it."""
+        return self.pieces
+
     def predict(self, X: Array) -> Array:
         """Return the function at validated X of shape (n_samples, n_features_in)."""
         return self.evaluate(list(X.T), self.offset)
@@ -141,7 +146,7 @@ class Model:
         if len(columns) > 1:
             rows = np.flatnonzero(sizes > CANCELLED * np.abs(out))
             if rows.size:
-                parts = (f.extended(x[rows]) for f, x in zip(self.pieces, columns, strict=True))
+                parts = (f.extended(x[rows]) for f, x in zip(self.unrounded, columns, strict=True))
                 out[rows] = sum(parts, np.full(rows.size, offset, EXTENDED))
         return out
 
@@ -179,35 +184,32 @@ class SolvedModel(Model):
         data = self._problem.data
         return self._solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
 
-    @property
+    @cached_property
     def offset(self) -> float:
         """The constant beside the pieces."""
-        return self._parts[1]
-
-    @property
-    def pieces(self) -> list[PiecewiseLinear]:
-        """The function of each input."""
-        return self._parts[0]
-
-    @cached_property
-    def _parts(self) -> tuple[list[PiecewiseLinear], float]:
-        data, solution = self._problem.data, self._solution
-        if solution.splines is not None:
-            splines = zip(solution.splines, data.axes, strict=True)
-            return [_from_spline(f, axis, data.y_scale) for f, axis in splines], self._constant
-        parts = list(self._functions())
-        if len(parts) == 1:
-            function = parts[0].rounded()
-            if solution.levels is not None:
-                function = replace(function, values=solution.levels * data.y_scale)
-            return [function], self._constant
-        centred = [f.centred(axis.origin) for f, axis in zip(parts, data.axes, strict=True)]
-        return [f.rounded() for f, _ in centred], float(self._constant + sum(value for _, value in centred))
-
-    @property
-    def _constant(self) -> float:
         data = self._problem.data
         return data.y_center if self._solution.knows_values else data.y_center + data.y_scale * self._solution.intercept
+
+    @cached_property
+    def pieces(self) -> list[PiecewiseLinear]:
+        """The function of each input."""
+        data, solution = self._problem.data, self._solution
+        if solution.splines is not None:
+            return [_from_spline(f, axis, data.y_scale) for f, axis in zip(solution.splines, data.axes, strict=True)]
+        pieces = [f.rounded() for f in self.unrounded]
+        if solution.levels is not None:
+            return [replace(pieces[0], values=solution.levels * data.y_scale)]
+        return pieces
+
+    @property
+    def unrounded(self) -> list[PiecewiseLinear]:
+        """The function of each input, in extended precision unless it is a spline of doubles."""
+        if self._solution.splines is not None:
+            return self.pieces
+        functions = list(self._functions())
+        if len(functions) == 1:
+            return functions
+        return [f.anchored(axis.origin) for f, axis in zip(functions, self._problem.data.axes, strict=True)]
 
     def _functions(self) -> Iterator[PiecewiseLinear]:
         """Yield the function of each input, in extended precision."""
@@ -215,11 +217,11 @@ class SolvedModel(Model):
         inputs = zip(data.axes, self._problem.units, solution.features, strict=True)
         for j, (axis, dictionary, features) in enumerate(inputs):
             if self._spec.homogeneous:
-                f = superpose(dictionary.pieces(features), solution.coef[j], solution.skip[j], 0.0)
+                f = superpose(dictionary.pieces(features), solution.coef[j], float(solution.skip[j]), 0.0)
                 yield _in_units(f, axis, data.y_scale)
             else:  # steps tell inputs apart that centring makes equal
                 pieces = dictionary.pieces(features, axis.origin)
-                yield superpose(pieces, self._coef[j], self._slopes[j], axis.center)
+                yield superpose(pieces, self._coef[j], float(self._slopes[j]), axis.center)
 
     @cached_property
     def network(self) -> Network:

@@ -79,20 +79,20 @@ class PiecewiseLinear:
         """Return this function with values and slopes in double precision."""
         return replace(self, values=self.values.astype(np.float64), slopes=self.slopes.astype(np.float64))
 
-    def centred(self, points: Array) -> tuple[PiecewiseLinear, Any]:
-        """Return this function less its value at the middle one of sorted points, and that value.
+    def anchored(self, points: Array) -> PiecewiseLinear:
+        """Return this function with the anchor of each piece where its value is least: there, or at one of its points.
 
-        Anchors move to the middle one of the points of their piece: where functions of several inputs are large and
-        cancel, what they leave is then least rounded where the points are.
+        Steep functions that cancel are then accurate where they are small.
         """
         pieces = np.searchsorted(self.breakpoints, points, side="right")
-        used, first, count = np.unique(pieces, return_index=True, return_counts=True)
-        anchors = self.anchors.copy()
-        anchors[used] = points[first + count // 2]
-        values = self.values + self.slopes * (anchors - self.anchors)
-        middle = points.size // 2
-        value = values[pieces[middle]] + self.slopes[pieces[middle]] * (points[middle] - anchors[pieces[middle]])
-        return replace(self, anchors=anchors, values=values - value), value
+        at_points = self.extended(points)
+        order = np.lexsort((np.abs(at_points), pieces))
+        used, first = np.unique(pieces[order], return_index=True)
+        least = order[first]
+        less = np.abs(at_points[least]) < np.abs(self.values[used])
+        anchors, values = self.anchors.copy(), self.values.copy()
+        anchors[used[less]], values[used[less]] = points[least[less]], at_points[least[less]]
+        return replace(self, anchors=anchors, values=values)
 
     def to_ppoly(self) -> PPoly:
         """Return the same function as a scipy polynomial, which extrapolates its outer pieces.

@@ -77,6 +77,16 @@ def test_dependent_inputs(network, inputs, rng):
     assert model.certify().relative_gap <= 1e-6
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("activation", ["relu", "threshold"])
+@pytest.mark.parametrize("spike", [1e8, 1e12, 1e15])
+def test_a_spike_costs_the_other_rows_no_digits(activation, spike):
+    X, y = np.column_stack([np.arange(9.0), np.arange(9.0) * 2 % 9]), np.linspace(0.1, 0.9, 9)
+    model, at = ConvexNNRegressor(activation=activation, loss="absolute", alpha=0), np.arange(9) == 4
+    model.fit(X, np.where(at, spike, y))
+    np.testing.assert_allclose(model.predict(X)[~at], model.network_(X)[~at], rtol=0, atol=1e-12)
+
+
 @each_network
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("offset", "spread"), [(0.0, 1.0), (1.0, 1e-5), (1e9, 1.0), (-1e12, 1e5)])
