@@ -19,7 +19,7 @@ from convexnn.piecewise import PiecewiseLinear, superpose
 from convexnn.solvers.solution import Solution, Spline
 
 Array = NDArray[np.float64]
-CANCELLED = 2.0**20  # functions so many times their sum
+CANCELLED = 2.0**20  # functions so many times their sum and the targets
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,20 @@ class Model:
         """The functions of the inputs, in extended precision where they are known in it."""
         return self.pieces
 
+    @property
+    def scale(self) -> float:
+        """The size of the targets, if it is known."""
+        return np.inf
+
     def predict(self, X: Array) -> Array:
         """Return the function at validated X of shape (n_samples, n_features_in)."""
         return self.evaluate(list(X.T), self.offset)
 
     def evaluate(self, columns: Sequence[Array], offset: float) -> Array:
-        """Return the sum of the functions of all inputs, and an offset; where they cancel, in extended precision."""
+        """Return the sum of the functions of all inputs, and an offset; where they cancel, in extended precision.
+
+        That is where they are far larger than targets, which happens where inputs are far closer than their range.
+        """
         out = self.pieces[0](columns[0])
         sizes = np.abs(out) if len(columns) > 1 else out
         out += offset
@@ -144,7 +152,7 @@ class Model:
             out += part
             sizes += np.abs(part, out=part)
         if len(columns) > 1:
-            rows = np.flatnonzero(sizes > CANCELLED * np.abs(out))
+            rows = np.flatnonzero(sizes > CANCELLED * np.maximum(np.abs(out), self.scale))
             if rows.size:
                 parts = (f.extended(x[rows]) for f, x in zip(self.unrounded, columns, strict=True))
                 out[rows] = sum(parts, np.full(rows.size, offset, EXTENDED))
@@ -183,6 +191,11 @@ class SolvedModel(Model):
         """The slopes of the skip connection."""
         data = self._problem.data
         return self._solution.skip * np.array([data.y_scale / axis.scale for axis in data.axes])
+
+    @property
+    def scale(self) -> float:
+        """The size of the targets."""
+        return self._problem.data.y_scale
 
     @cached_property
     def offset(self) -> float:

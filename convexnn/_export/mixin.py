@@ -115,8 +115,8 @@ class ExportMixin(NetworkMixin):
         -------
         str
             A module with the function ``predict``, one float argument for each input, named as in :meth:`to_sympy`.
-            Its results are those of ``predict``, bit for bit, but where functions of several inputs cancel to a millionth:
-            ``predict`` adds those up in extended precision.
+            Its results are those of ``predict``, bit for bit, but where functions of several inputs are a million times
+            the targets and cancel: ``predict`` adds those up in extended precision.
 
         Examples
         --------
