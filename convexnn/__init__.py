@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from convexnn._collector import resting
+from convexnn._deferred import deferred
 
 if TYPE_CHECKING:
     from convexnn._autoregressor import ConvexNNAutoregressor
@@ -32,6 +33,10 @@ __all__ = [
     "convex_nn_path",
     "fit_many",
 ]
+
+# scikit-learn imports scipy.stats for one function that is not used here, and spends half of its import on it
+with resting, deferred("scipy.stats"):
+    import_module("sklearn.base")
 
 _HOMES = {
     "Compressed": "compression",

@@ -28,7 +28,7 @@ ALLOWED = {
 }
 # Lowest first: a module imports from its own layer and from layers above it in this list, never from below.
 LAYERS = [
-    {"__init__.py:version", "_version", "_collector"},
+    {"__init__.py:version", "_version", "_collector", "_deferred"},
     {
         *("validation", "_validation", "series", "windows", "conformal", "losses", "architecture", "activations"),
         *("canonical", "extended", "sorting"),
@@ -113,6 +113,60 @@ def test_import_is_light():
     assert "convexnn" in added
     heavy = {"numba", "llvmlite", "matplotlib", "pandas", "cvxpy", "torch", "onnx", "sympy", "dask", "pyarrow"}
     assert not heavy & set(added)
+
+
+def test_what_scikit_learn_imports_and_does_not_use_is_put_off():
+    code = """
+import sys, convexnn
+print("scipy.stats" in sys.modules, "stats" in vars(sys.modules["scipy"]))
+from sklearn.utils.fixes import _mode
+print(_mode([1, 2, 2]).mode, "scipy.stats" in sys.modules)
+from scipy import stats
+print(type(stats).__name__, sys.modules["scipy"].stats is stats is sys.modules["scipy.stats"])
+"""
+    assert run(code).splitlines() == ["False False", "[2] True", "module True"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import wave; wave.open",
+        "from wave import open",
+        "import wave; hasattr(wave, 'nothing')",
+        "import threading; [threading.Thread(target=lambda: __import__('wave').open).start() for _ in range(8)]",
+    ],
+)
+def test_a_module_put_off_is_there_when_it_is_asked_for(use):
+    code = f"""
+import sys, threading
+from convexnn._deferred import deferred
+with deferred("wave"):
+    import wave as early
+    put_off = "Wave_read" not in vars(early)
+    {use}
+    while threading.active_count() > 1: pass
+    real = sys.modules["wave"]
+import wave
+print(put_off, wave is real is not early, early.Wave_read is wave.Wave_read, hasattr(early, "nothing"))
+"""
+    assert run(code) == "True True True False"
+
+
+def test_a_module_put_off_leaves_no_trace_if_the_import_fails_and_none_if_it_was_there():
+    code = """
+import sys
+from convexnn._deferred import deferred
+try:
+    with deferred("wave"):
+        import wave, nothing_of_this_name
+except ImportError as error:
+    print(error.name, "wave" in sys.modules)
+import wave
+with deferred("wave"):
+    import wave as again
+print(again is wave, sys.modules["wave"] is wave)
+"""
+    assert run(code).splitlines() == ["nothing_of_this_name False", "True True"]
 
 
 @pytest.mark.parametrize("enabled", ["enable", "disable"])
