@@ -7,7 +7,6 @@ from inspect import signature
 from numbers import Real
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,7 +17,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from convexnn._base import BaseConvexNN, fitting, with_base_parameters
 from convexnn._export.labels import read_labels, read_weights, write_labels, write_weights
 from convexnn._export.stored import PartsMixin
-from convexnn.canonical import independent_inputs
 from convexnn.certificate import Certificate
 from convexnn.losses import LOGISTIC, Loss
 from convexnn.training import Trainer
@@ -40,7 +38,7 @@ class LogOdds(BaseConvexNN):
     def fit(self, X, y, sample_weight=None, names=None):
         """Train on targets 0 and 1; ``names`` are those of the inputs, which arrays do not have."""
         data, spec = self._read(X, y, sample_weight, names)
-        free = list(independent_inputs(data)) if self.skip_connection else []
+        free = list(data.independent_inputs) if self.skip_connection else []
         if free:
             _refuse_separated(X[:, free], y)
         if self._train(data, spec):
@@ -59,10 +57,12 @@ def _refuse_separated(X: np.ndarray, y: np.ndarray) -> None:
         ends = [(part.min(), part.max()) for part in (X[y == 0, 0], X[y == 1, 0])]
         separated = ends[0][1] <= ends[1][0] or ends[1][1] <= ends[0][0]
     else:
+        from convexnn.solvers.simplex import SOLVED, minimise
+
         rows = np.column_stack([np.ones(len(X)), (X - X.mean(axis=0)) / np.maximum(np.ptp(X, axis=0), 1e-300)])
         signed = np.where(y == 1, 1.0, -1.0)[:, None] * rows
-        best = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0), method="highs")
-        separated = best.fun is not None and best.fun < -1e-7
+        best = minimise(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(X)), bounds=(-1.0, 1.0))
+        separated = best.status == SOLVED and best.fun < -1e-7
     if separated:
         raise ValueError(
             "A line separates the classes, so that with skip_connection=True, whose slope is not penalised, no optimum "

@@ -10,6 +10,7 @@ breakpoint at a training point *is* that training point.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +115,25 @@ class CanonicalData:
         """The factor from canonical objectives to the user's."""
         return self.loss_scale * self.w_scale
 
+    @cached_property
+    def independent_inputs(self) -> tuple[int, ...]:
+        """The inputs without those of which others leave a millionth or less, found by a pivoted QR decomposition.
+
+        They are what a skip connection reads. Slopes that could use the difference between x and 3 x in doubles would be
+        of 1e16, and cancel to what no double can hold. Linear models of R leave such inputs out alike.
+        """
+        some = [j for j, axis in enumerate(self.axes) if axis.points.size > 1]
+        if len(some) < 2:
+            return tuple(some)
+        lines = np.column_stack([axis.gather(axis.points) for axis in (self.axes[j] for j in some)])
+        lines -= np.average(lines, axis=0, weights=self.w)
+        lines *= np.sqrt(self.w)[:, None]
+        sizes = np.maximum(np.linalg.norm(lines, axis=0), np.finfo(np.float64).tiny)
+        lines /= sizes * (1.0 + 1e-9 * np.arange(len(some)))  # of equal ones the first
+        triangle, order = qr(lines, mode="r", pivoting=True, overwrite_a=True, check_finite=False)
+        rank = int(np.count_nonzero(np.abs(triangle.diagonal()) > DEPENDENT))
+        return tuple(sorted(some[j] for j in order[:rank]))
+
     def with_constant(self, constant: float) -> CanonicalData:
         """Return the data of rows from which merging took this before, in the user's units."""
         more = constant / self.objective_scale
@@ -183,25 +203,6 @@ def canonicalize(
     )
     _check_range(data, order_only)
     return data
-
-
-def independent_inputs(data: CanonicalData) -> tuple[int, ...]:
-    """Return the inputs without those of which others leave a millionth or less, found by a pivoted QR decomposition.
-
-    They are what a skip connection reads. Slopes that could use the difference between x and 3 x in doubles would be of
-    1e16, and cancel to what no double can hold. Linear models of R leave such inputs out alike.
-    """
-    some = [j for j, axis in enumerate(data.axes) if axis.points.size > 1]
-    if len(some) < 2:
-        return tuple(some)
-    lines = np.column_stack([axis.gather(axis.points) for axis in (data.axes[j] for j in some)])
-    lines -= np.average(lines, axis=0, weights=data.w)
-    lines *= np.sqrt(data.w)[:, None]
-    sizes = np.maximum(np.linalg.norm(lines, axis=0), np.finfo(np.float64).tiny)
-    lines /= sizes * (1.0 + 1e-9 * np.arange(len(some)))  # of equal ones the first
-    triangle, order = qr(lines, mode="r", pivoting=True, overwrite_a=True, check_finite=False)
-    rank = int(np.count_nonzero(np.abs(triangle.diagonal()) > DEPENDENT))
-    return tuple(sorted(some[j] for j in order[:rank]))
 
 
 def repeated(value: float, size: int) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy
 
-from convexnn.canonical import EPSILON, Axis, CanonicalData, independent_inputs, repeated
+from convexnn.canonical import EPSILON, Axis, CanonicalData, repeated
 from convexnn.dictionaries.base import Atoms, Dictionary, Rows
 from convexnn.extended import is_extended, orthonormal
 
@@ -53,7 +53,7 @@ class Problem:
         """Take up a pickle; the first ones said only whether there is a skip connection."""
         vars(self).update(state)
         if "free_inputs" not in state:
-            vars(self)["free_inputs"] = independent_inputs(self.data) if vars(self).pop("skip") else ()
+            vars(self)["free_inputs"] = self.data.independent_inputs if vars(self).pop("skip") else ()
 
     @property
     def skip(self) -> bool:
@@ -157,8 +157,10 @@ def _cancels(axis: Axis, pooled: Array, lam: Array) -> bool:
     """
     if axis.inverse is None:
         return False
-    sizes = np.abs(lam)
-    return bool((np.abs(pooled) <= 2.0 * EPSILON * (axis.scatter(sizes) + sizes.max())).all())
+    sizes, left = np.abs(lam), np.abs(pooled)
+    if left.max() > 2.0 * EPSILON * (sizes.sum() + sizes.max()):
+        return False
+    return bool((left <= 2.0 * EPSILON * (axis.scatter(sizes) + sizes.max())).all())
 
 
 def bound(violations: Violations, squares: float, mismatch: float, penalty: float, paired: float) -> Gap:

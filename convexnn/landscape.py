@@ -13,7 +13,6 @@ from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
@@ -25,6 +24,7 @@ from convexnn.dictionaries.base import Rows
 from convexnn.duality import Problem, evaluate_gap
 from convexnn.model import FeatureList, build_model
 from convexnn.solvers import solve
+from convexnn.solvers.simplex import SOLVED, minimise
 from convexnn.solvers.solution import Solution
 from convexnn.tightness import RANK, allowed_features, columns_over_beta, dual_point
 from convexnn.training import Training
@@ -248,9 +248,8 @@ class OptimalSet:
         cost = goal / self._scale
         programme = {"A_eq": self._range, "b_eq": self._range @ start / total, "bounds": (0.0, None)}
         for tolerance in (1e-10, 1e-9, 1e-7):
-            options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
-            found = linprog(-cost / np.abs(cost).max(), **programme, method="highs", options=options)
-            if found.x is not None:
+            found = minimise(-cost / np.abs(cost).max(), tolerance=tolerance, **programme)
+            if found.status == SOLVED:
                 break
         else:
             raise RuntimeError(f"The linear programme over the optimal set failed: {found.message}")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
 from convexnn.certificate import delivered_gap
-from convexnn.dictionaries.base import SplineDictionary
+from convexnn.dictionaries.base import is_spline
 from convexnn.duality import evaluate_gap, refit, relative_gap
 from convexnn.model import Feature, Model, build_model
 from convexnn.network import Network
@@ -252,7 +252,7 @@ def falling(alphas: ArrayLike) -> Array:
 def follow_exactly(trainer: Trainer, alpha_min: float) -> tuple[SolutionPath, str]:
     """Return the whole path down to an alpha, and why it ends earlier if it does."""
     first = trainer.unit.dictionaries[0]
-    if len(trainer.unit.dictionaries) == 1 and isinstance(first, SplineDictionary) and first.spline_norm is not None:
+    if len(trainer.unit.dictionaries) == 1 and is_spline(first):
         from convexnn.solvers.knot_path import trace
     else:
         from convexnn.solvers.homotopy import trace

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexnn.architecture import Architecture
-from convexnn.canonical import CanonicalData, independent_inputs
+from convexnn.canonical import CanonicalData
 from convexnn.dictionaries import build_dictionary, constrain
 from convexnn.duality import Null, Problem, evaluate_gap
 from convexnn.polishing import polish
@@ -96,7 +96,7 @@ def prepare(data: CanonicalData, spec: Architecture, solver: str) -> Trainer:
 
 def make_problem(data: CanonicalData, spec: Architecture) -> Problem:
     """Return the problem at alpha = 1."""
-    free = independent_inputs(data) if spec.skip_connection else ()
+    free = data.independent_inputs if spec.skip_connection else ()
     dictionaries = tuple(build_dictionary(spec, axis.points, skip=j in free) for j, axis in enumerate(data.axes))
     betas = data.w.sum() * data.w_scale * data.penalty_scale(spec.homogeneous)
     atoms = tuple(constrain(dictionary, shape) for dictionary, shape in zip(dictionaries, spec.shapes, strict=True))

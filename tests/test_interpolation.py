@@ -104,8 +104,8 @@ def test_certificate_of_the_objective(row, loss):
 def test_a_linear_programme_that_fails(monkeypatch):
     rng = np.random.default_rng(4)
     X, y, options = rng.normal(size=(30, 1)), rng.normal(size=30), {"alpha": 0, **ALL["leaky3"].options}
-    spy = Mock(wraps=minimum_norm.linprog)
-    monkeypatch.setattr(minimum_norm, "linprog", spy)
+    spy = Mock(wraps=minimum_norm.minimise)
+    monkeypatch.setattr(minimum_norm, "minimise", spy)
     least = np.abs(ConvexNNRegressor(**options).fit(X, y).coef_).sum()
     failed = OptimizeResult(x=None, status=4, message="Numerical difficulties")
     spy.side_effect = itertools.chain([DEFAULT] * (spy.call_count - 1), itertools.repeat(failed))

@@ -110,12 +110,11 @@ def test_huber_that_is_nearly_a_corner(name, delta, fraction, rng):
 def test_a_linear_programme_that_fails_leaves_what_is_certified(monkeypatch, rng):
     X, y = rng.uniform(-2, 2, size=(60, 1)), rng.normal(size=60)
     options = {"loss": "absolute", "alpha": 0.01, "tol": 1e-9}
-    spy = Mock(wraps=linear_program.linprog)
-    monkeypatch.setattr(linear_program, "linprog", spy)
+    spy = Mock(wraps=linear_program.minimise)
+    monkeypatch.setattr(linear_program, "minimise", spy)
     best = ConvexNNRegressor(**options).fit(X, y)
     failed = OptimizeResult(x=None, status=4, message="Numerical difficulties")
-    answers = [DEFAULT] * (spy.call_count - 1)  # all but the last, and what is tried instead of it
-    spy.side_effect = itertools.chain(answers, itertools.repeat(failed))
+    spy.side_effect = itertools.chain([DEFAULT] * (spy.call_count - 1), itertools.repeat(failed))
     with pytest.warns(ConvergenceWarning, match="the linear programme fails; raise tol or alpha"):
         model = ConvexNNRegressor(**options).fit(X, y)
     assert not model.converged_ and model.dual_gap_ > options["tol"]

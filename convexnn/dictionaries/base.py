@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,6 +178,11 @@ class SplineDictionary(Dictionary):
     @abstractmethod
     def tails(self, slopes: Array) -> tuple[float, float]:
         """Return the slopes of that representation before the first point and beyond the last."""
+
+
+def is_spline(dictionary: Atoms) -> TypeGuard[SplineDictionary]:
+    """Return whether units of the dictionary cost what a norm of splines says."""
+    return isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
 
 
 class StepDictionary(Dictionary):

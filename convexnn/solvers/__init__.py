@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from convexnn.dictionaries.base import Atoms, SplineDictionary, StepDictionary, SwitchDictionary
+from convexnn.dictionaries.base import StepDictionary, SwitchDictionary, is_spline
 from convexnn.duality import Null, Problem, null_point
 from convexnn.solvers.solution import Solution
 
@@ -18,13 +18,13 @@ def choose(problem: Problem, solver: str) -> str:
     first = problem.dictionaries[0]
     if problem.network is not None:
         first = next(atoms for atoms in problem.dictionaries if atoms.positive)
-    elif isinstance(first, StepDictionary) or all(map(_is_spline, problem.dictionaries)):
+    elif isinstance(first, StepDictionary) or all(map(is_spline, problem.dictionaries)):
         able.append("additive")
     if len(problem.dictionaries) == 1 and problem.network is None:
         if first.homogeneous:
             # columns over all points are faster while these are few
             able.insert(first.points.size >= MANY, "segments")
-        if _is_spline(first):
+        if is_spline(first):
             able.append("spline")
         if isinstance(first, StepDictionary):
             able.append("total_variation")
@@ -39,11 +39,6 @@ def choose(problem: Problem, solver: str) -> str:
             f"{first.kind!r}; use one of {able} or 'auto'"
         )
     return solver
-
-
-def _is_spline(dictionary: Atoms) -> bool:
-    """Return whether units of the dictionary cost what a norm of splines says."""
-    return isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
 
 
 def _of_switches(dictionary: SwitchDictionary, skip: bool) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convexnn.dictionaries.base import SplineDictionary, StepDictionary
+from convexnn.dictionaries.base import StepDictionary, is_spline
 from convexnn.duality import Problem, evaluate_gap
 from convexnn.solvers import minimum_norm
 from convexnn.solvers.solution import Solution, SplineSolution
@@ -21,7 +21,6 @@ Array = NDArray[np.float64]
 def interpolate(problem: Problem) -> Solution:
     """Return the interpolant of least norm."""
     dictionary = problem.dictionaries[0]
-    spline = isinstance(dictionary, SplineDictionary) and dictionary.spline_norm is not None
     if not problem.data.loss.shifts:
         raise ValueError("alpha=0 has no optimum for this loss: probabilities of 0 and 1 are infinitely far; use alpha > 0")
     if len(problem.dictionaries) > 1:
@@ -32,12 +31,11 @@ def interpolate(problem: Problem) -> Solution:
             "alpha=0 (the minimum-norm interpolant) with this loss needs inputs that differ wherever the targets do; "
             "use a small positive alpha"
         )
-    if not (spline or isinstance(dictionary, StepDictionary)):
+    if is_spline(dictionary):
+        return SplineSolution.represent(dictionary, interpolant(problem), evaluate_gap(problem, y, 0.0, limit=0), 1)
+    if not isinstance(dictionary, StepDictionary):
         return minimum_norm.solve(problem)
     gap = evaluate_gap(problem, y, 0.0, limit=0)
-    if not isinstance(dictionary, StepDictionary):
-        assert isinstance(dictionary, SplineDictionary)
-        return SplineSolution.represent(dictionary, interpolant(problem), gap, 1)
     omega = _median_slope(x, y) if problem.skip else 0.0
     features, coef = dictionary.represent(y - omega * x)
     intercept = float(y[0] - omega * x[0] - dictionary.low * coef.sum())

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Null, Problem, Violations, evaluate_gap, feasible, price, relative_gap
 from convexnn.progress import INTERRUPTED, report
 from convexnn.solvers import proximal_newton
+from convexnn.solvers.simplex import SOLVED, minimise
 from convexnn.solvers.solution import Solution, fitted_values
 
 Array = NDArray[np.float64]
@@ -32,7 +32,6 @@ EXTRA = 5
 ROUNDED = (0.3, 0.03, 0.003)
 ROUNDS = 200
 THROUGH = 1e-9
-PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
 @dataclass(frozen=True)
@@ -132,17 +131,15 @@ def _least_ratio(problem: Problem, columns: Columns, through: NDArray[np.bool_],
     below = np.isfinite(columns.lowest)
     inside, outside = np.concatenate([inside, -inside[below]]), np.concatenate([outside, -outside[below]])
     height = np.full((outside.size, 1), -1.0)
-    answer = linprog(
+    answer = minimise(
         np.append(np.zeros(inside.shape[1]), 1.0),
         A_ub=np.hstack([inside, height]),
         b_ub=-outside,
         A_eq=np.hstack([free[through].T, np.zeros((free.shape[1], 1))]),
         b_eq=-(free.T @ fixed),
         bounds=[*zip(low[through], high[through], strict=True), (0.0, None)],
-        method="highs",
-        options=PRECISE,
     )
-    if answer.x is None:  # the rounding of the sums over all rows: the multipliers of the fit have to do
+    if answer.status != SOLVED:  # the rounding of the sums over all rows: the multipliers of the fit have to do
         return np.inf, lam
     fixed[through] = answer.x[:-1]
     return float(answer.x[-1]), feasible(problem, fixed)
@@ -197,21 +194,16 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
         pull = unit * (columns.values.T @ lam)
         # every correlation is a variable of its own, within its bounds
         features, empty = unit[:, None] * columns.values[rows].T, np.zeros((free.shape[1], size))
-        programme = {
-            "c": np.concatenate([-data.y[rows], np.zeros(size)]),
-            "A_eq": np.block([[features, -np.eye(size)], [free[rows].T, empty]]),
-            "b_eq": -np.concatenate([pull, free.T @ lam]),
-            "bounds": np.column_stack(
+        answer = minimise(
+            np.concatenate([-data.y[rows], np.zeros(size)]),
+            feasible=bool(rows.all()),  # by zero then
+            A_eq=np.block([[features, -np.eye(size)], [free[rows].T, empty]]),
+            b_eq=-np.concatenate([pull, free.T @ lam]),
+            bounds=np.column_stack(
                 [np.concatenate([low[rows], unit * columns.lowest]), np.concatenate([high[rows], unit * columns.costs])]
             ),
-        }
-        # of numbers of too different sizes the simplex method may go round and round
-        options = {**PRECISE, "maxiter": 1000 + 100 * programme["c"].size}
-        answer = linprog(**programme, method="highs", options=options)
-        if rows.all() and answer.status != 0:
-            # zero is feasible: numbers of too different sizes for the presolve
-            answer = linprog(**programme, method="highs-ds", options={**options, "presolve": False})
-        if answer.x is not None and answer.status == 0:
+        )
+        if answer.status == SOLVED:
             break
         if rows.all():
             raise FloatingPointError(f"the linear programme failed: {answer.message}")

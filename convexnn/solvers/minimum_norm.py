@@ -13,18 +13,17 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from convexnn.dictionaries.base import Rows
 from convexnn.duality import Gap, Problem, Violations, price, relative_gap
 from convexnn.solvers import coordinate_descent
+from convexnn.solvers.simplex import SOLVED, minimise
 from convexnn.solvers.solution import Solution
 
 Array = NDArray[np.float64]
 COSTS = (1e3, 1e6, 1e9)  # of an error, over the norm of a dual point that is known
 ROUNDS = 200
 BATCH = 50
-PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
 def solve(unit: Problem) -> Solution:
@@ -71,15 +70,13 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
         size = np.maximum(np.abs(columns).max(axis=0, initial=0.0), 1e-300)
         scaled, eye = columns / size, np.eye(y.size)
         count, width = size.size, free.shape[1]
-        answer = linprog(
+        answer = minimise(
             np.concatenate([1.0 / size, 1.0 / size, np.zeros(width), np.full(2 * y.size, cost)]),
             A_eq=np.hstack([scaled, -scaled, free, eye, -eye]),
             b_eq=y,
             bounds=[(0.0, None)] * (2 * count) + [(None, None)] * width + [(0.0, None)] * (2 * y.size),
-            method="highs",
-            options=PRECISE,
         )
-        if answer.x is None:
+        if answer.status != SOLVED:
             if last is None:
                 raise RuntimeError(f"the linear programme of the minimum-norm interpolant failed: {answer.message}")
             return *last, sweep  # rounding: the gap says how good the last one is
