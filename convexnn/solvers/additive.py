@@ -32,6 +32,7 @@ BATCH = 50
 ROUNDING = 64.0 * EPSILON
 FEW, ENTRIES = 500_000, 10_000_000  # of columns that may be kept orthogonal, and that may be written out
 STEP = 3.0
+ROUGH = 0.1  # of the tolerance: predictions are rounded by as much as what certifies them
 ROUNDED = "rounding stopped the solver: no step lowers the objective any more; raise tol or alpha"
 
 
@@ -69,17 +70,18 @@ def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None
             state = settle(best if blocks is best.blocks else assemble(problem, basis, blocks), share)
         gap, lam = certify(problem, basis, state)
     found = replace(_solution(problem, basis, best, best_gap), n_iter=n_iter, status=status, lam=best_lam)
-    least = charged(problem, found, best_gap, best_lam)
-    if not status and relative_gap(problem, least) > tol:
+    least, few = charged(problem, found, best_gap, best_lam), _entries(problem, best) <= FEW
+    reached = relative_gap(problem, least)
+    rounding = reached - relative_gap(problem, best_gap)
+    if not status and reached > tol:
         found, status = replace(found, status=ROUNDED), ROUNDED
-    if status != ROUNDED or _entries(problem, best) > ENTRIES:
-        return found
-    few = _entries(problem, best) <= FEW
-    if few:
+    if few and (status == ROUNDED or rounding > ROUGH * tol):
         # it may be optimal, but no dual point of doubles shows it
         gap, lam = coordinate_descent.certify(problem, found, EXTENDED)
         if relative_gap(problem, gap) <= tol:
             return replace(found, gap=gap, lam=lam, status="")
+    if status != ROUNDED or _entries(problem, best) > ENTRIES:
+        return found
     exact = _descend(problem, tol, max_iter, orthogonal=few)
     return replace(exact, n_iter=n_iter + exact.n_iter) if exact.gap.gap < least.gap else found
 
