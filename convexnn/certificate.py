@@ -11,6 +11,7 @@ from convexnn.canonical import CanonicalData
 from convexnn.duality import Gap, Violations, evaluate_gap, feasible, price, refit, relative_gap
 from convexnn.extended import EXTENDED
 from convexnn.model import Feature, FeatureList, Model, build_model
+from convexnn.progress import INTERRUPTED
 from convexnn.solvers.solution import charged
 from convexnn.training import Stack, Training
 
@@ -128,11 +129,23 @@ def _mean_certificate(stack: Stack) -> Certificate:
 def delivered_gap(training: Training, model: Model) -> Gap:
     """Return the gap of the function that a model computes, whose rounding differs from its solver's.
 
-    The lower bound is the solver's, which holds for every function; the objective is that of the predictions.
+    The lower bound is the solver's, which holds for every function, and the objective that of the predictions. Where that is
+    more than the tolerance, the function may be optimal all the same, and what certifies it lost in the solver's doubles:
+    then it is certified from nothing but its predictions.
     """
-    problem, gap = training.problem, training.solution.gap
+    problem = training.problem
     if isinstance(training, Stack):
-        return gap  # the mean of what its members deliver
+        return training.solution.gap  # the mean of what its members deliver
+    gap = _gap_of_predictions(training, model)
+    if relative_gap(problem, gap) <= training.tol or training.alpha == 0.0 or training.solution.status == INTERRUPTED:
+        return gap
+    certified, _ = certified_point(training, model)
+    return min(gap, certified, key=lambda one: relative_gap(problem, one))
+
+
+def _gap_of_predictions(training: Training, model: Model) -> Gap:
+    """Return the gap between the objective of the predictions and the solver's lower bound."""
+    problem, gap = training.problem, training.solution.gap
     if training.solution.lam is not None:
         gap = charged(problem, training.solution, gap, training.solution.lam)
     if training.solution.knows_values and len(problem.data.axes) == 1:

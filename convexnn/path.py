@@ -106,8 +106,10 @@ class SolutionPath:
         out = []
         for place, training in enumerate(self.trainings):
             data = training.problem.data
-            known = training.solution.splines is not None  # then the gap needs no network
-            gap = training.solution.gap if known else delivered_gap(training, self.models[place])
+            gap = training.solution.gap
+            # of splines within the tolerance it needs no network
+            if training.solution.splines is None or relative_gap(training.problem, gap) > training.tol:
+                gap = delivered_gap(training, self.models[place])
             objective = (gap.primal + data.constant) * data.objective_scale
             out.append((objective, relative_gap(training.problem, gap)))
         return out

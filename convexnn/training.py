@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ from convexnn.solvers.solution import Solution, in_units
 
 @dataclass(frozen=True)
 class Training:
-    """What came out of training: the problem at its alpha, its solution, and the solver that found it."""
+    """What came out of training: the problem at its alpha, its solution, and the solver that found it.
+
+    ``tol`` is the relative gap that was asked for.
+    """
 
     problem: Problem
     solution: Solution
@@ -27,6 +31,7 @@ class Training:
     alpha: float
     alpha_max: float
     solver: str
+    tol: float = field(default=math.inf, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Trainer:
         if alpha >= self.alpha_max:
             # found again: kept from before, it would be beside every other fit, as long as the data
             solution = in_units(problem, null_solution(problem, solve_null(self.unit)))
-            return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
+            return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver, tol=tol)
 
         def fit(trial: Problem, begin: Solution | None) -> Solution:
             # polishing changes the dictionary, and with it the solvers that are able
@@ -79,7 +84,7 @@ class Trainer:
         if self.spec.max_breakpoints is not None and solution.status != INTERRUPTED:
             problem, solution = polish(problem, self.spec, solution, fit, tol)
         solution = in_units(problem, solution)
-        return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver)
+        return Training(problem, solution, self.spec, alpha, self.alpha_max, self.solver, tol=tol)
 
     def check_interpolation(self) -> None:
         """Refuse alpha = 0 where no interpolant is asked for."""

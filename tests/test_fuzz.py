@@ -84,6 +84,11 @@ def test_functions_of_inputs_that_are_large_and_cancel(number):
     assert fuzz.check(fuzz.draw(number))["wrong"] == ""
 
 
+@pytest.mark.parametrize("number", [12089843, 14049159])
+def test_what_certifies_a_fit_is_lost_in_the_doubles_of_its_solver(number):
+    assert fuzz.check(fuzz.draw(number))["wrong"] == ""
+
+
 def test_targets_of_which_a_network_explains_a_part_in_1e12():
     # the objectives of better and worse fits are equal to the last digit: what they explain is not
     assert fuzz.check(fuzz.draw(10019718))["claimed"] < 1e-6
