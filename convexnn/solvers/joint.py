@@ -239,5 +239,9 @@ def _box_maximum(curvature: Array, slope: Array, low: Array, high: Array) -> Arr
     stretch = np.sqrt(np.maximum(squares, 1e-14 * np.trace(scaled)))
     box = (low * size, high * size + 1e-300)
     rhs = (directions.T @ (slope / size)) / stretch
-    found = lsq_linear(stretch[:, None] * directions.T, rhs, box, method="bvls", tol=1e-15, max_iter=20 * size.size)
-    return np.clip(found.x / size, low, high)
+    options = {"tol": 1e-15, "max_iter": 20 * size.size}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = lsq_linear(stretch[:, None] * directions.T, rhs, box, method="bvls", **options).x
+    if not np.isfinite(found).all():  # it divides by the length of a step, which may be zero
+        found = lsq_linear(stretch[:, None] * directions.T, rhs, box, method="trf", **options).x
+    return np.clip(found / size, low, high)
