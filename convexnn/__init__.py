@@ -34,10 +34,6 @@ __all__ = [
     "fit_many",
 ]
 
-# scikit-learn imports scipy.stats for one function that is not used here, and spends half of its import on it
-with resting, deferred("scipy.stats"):
-    import_module("sklearn.base")
-
 _HOMES = {
     "Compressed": "compression",
     "ConvexNNAutoregressor": "_autoregressor",
@@ -57,7 +53,8 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: a script waits for what it uses only."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with resting:
+    # scikit-learn imports scipy.stats for one function, and spends half of its import on it
+    with resting, deferred("scipy.stats"):
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

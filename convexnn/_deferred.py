@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from threading import Lock
 from types import ModuleType
 
 
 class _Deferred(ModuleType):
     """Stands where a module would: imports that module as soon as anything is asked of it."""
 
-    _lock = Lock()
+    _lock = threading.Lock()
 
     def __getattr__(self, name: str) -> object:
         self.leave()
@@ -32,10 +32,12 @@ def deferred(name: str) -> Iterator[None]:
 
     After it nothing is different from a process in which nobody has imported the module yet. That is for modules
     like ``scipy.stats``, which whoever writes ``import scipy.stats`` reaches through ``scipy``, and scipy imports them
-    when they are first asked for.
+    when they are first asked for; of whose submodules nothing is imported meanwhile; and where no other thread runs, which
+    might get hold of what stands in.
     """
     stand_in = _Deferred(name)
-    sys.modules.setdefault(name, stand_in)
+    if threading.active_count() == 1:
+        sys.modules.setdefault(name, stand_in)
     try:
         yield
     finally:

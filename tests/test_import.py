@@ -117,7 +117,9 @@ def test_import_is_light():
 
 def test_what_scikit_learn_imports_and_does_not_use_is_put_off():
     code = """
-import sys, convexnn
+import sys
+from convexnn import ConvexNNRegressor
+ConvexNNRegressor().fit([[0.0], [1.0], [2.0], [4.0]], [0.0, 1.0, 0.0, 1.0])
 print("scipy.stats" in sys.modules, "stats" in vars(sys.modules["scipy"]))
 from sklearn.utils.fixes import _mode
 print(_mode([1, 2, 2]).mode, "scipy.stats" in sys.modules)
@@ -133,7 +135,7 @@ print(type(stats).__name__, sys.modules["scipy"].stats is stats is sys.modules["
         "import wave; wave.open",
         "from wave import open",
         "import wave; hasattr(wave, 'nothing')",
-        "import threading; [threading.Thread(target=lambda: __import__('wave').open).start() for _ in range(8)]",
+        "[threading.Thread(target=lambda: __import__('wave').open).start() for _ in range(8)]",
     ],
 )
 def test_a_module_put_off_is_there_when_it_is_asked_for(use):
@@ -150,6 +152,20 @@ import wave
 print(put_off, wave is real is not early, early.Wave_read is wave.Wave_read, hasattr(early, "nothing"))
 """
     assert run(code) == "True True True False"
+
+
+def test_nothing_is_put_off_beside_other_threads():
+    code = """
+import threading
+from convexnn._deferred import deferred
+end = threading.Event()
+threading.Thread(target=end.wait).start()
+with deferred("wave"):
+    import wave
+    print("Wave_read" in vars(wave))
+end.set()
+"""
+    assert run(code) == "True"
 
 
 def test_a_module_put_off_leaves_no_trace_if_the_import_fails_and_none_if_it_was_there():

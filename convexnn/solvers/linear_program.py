@@ -196,7 +196,7 @@ def _restricted(problem: Problem, columns: Columns, fit: Array, rows: NDArray[np
         features, empty = unit[:, None] * columns.values[rows].T, np.zeros((free.shape[1], size))
         answer = minimise(
             np.concatenate([-data.y[rows], np.zeros(size)]),
-            feasible=bool(rows.all()),  # by zero then
+            retry=bool(rows.all()),  # zero is feasible then
             A_eq=np.block([[features, -np.eye(size)], [free[rows].T, empty]]),
             b_eq=-np.concatenate([pull, free.T @ lam]),
             bounds=np.column_stack(

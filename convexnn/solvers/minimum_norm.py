@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 COSTS = (1e3, 1e6, 1e9)  # of an error, over the norm of a dual point that is known
 ROUNDS = 200
 BATCH = 50
+NEAR = 1e-6  # relatively, to the least norm
 
 
 def solve(unit: Problem) -> Solution:
@@ -64,6 +65,7 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
     """Solve the programme; return features, coefficients, absolute errors, multipliers and the number of sweeps."""
     y, free = unit.data.y, unit.free_columns()
     last: tuple | None = None
+    near = False
     for sweep in range(1, ROUNDS + 1):
         columns = _columns(unit, features)
         # every unknown is a difference of two; the columns are brought to size one
@@ -72,6 +74,7 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
         count, width = size.size, free.shape[1]
         answer = minimise(
             np.concatenate([1.0 / size, 1.0 / size, np.zeros(width), np.full(2 * y.size, cost)]),
+            retry=not near,  # it is feasible; but that may take long, and the last one will do
             A_eq=np.hstack([scaled, -scaled, free, eye, -eye]),
             b_eq=y,
             bounds=[(0.0, None)] * (2 * count) + [(None, None)] * width + [(0.0, None)] * (2 * y.size),
@@ -85,6 +88,7 @@ def _generate(unit: Problem, features: tuple[Rows, ...], cost: float):
         errors = answer.x[2 * count + width :].reshape(2, -1).sum(axis=0)
         found = price(unit, lam, limit=BATCH + count, slack=1e-9)
         last = features, z, errors, lam
+        near = float(lam @ y) >= (1.0 - NEAR) * max(1.0, found.maximum) * answer.fun
         grown = _grown(features, found)
         if sum(map(len, grown)) == count:
             break
