@@ -13,6 +13,7 @@ from convexnn.dictionaries.sums import ramp_sums
 from convexnn.training import prepare
 
 ROWS = [{}, {"skip_connection": True}, {"activation": "abs"}, {"depth": 3}]
+LEAKY = {"activation": "leaky_relu", "negative_slope": 0.5}
 FRACTIONS = [0.3, 0.01, 1e-5]
 
 
@@ -59,7 +60,7 @@ def test_a_sweep_bounds_the_curve(row, fraction, rng):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @pytest.mark.parametrize("fraction", FRACTIONS)
 def test_patience(row, fraction, rng):
-    from convexnn.solvers.knots import BOLD, CAREFUL, SAFE, STILL
+    from convexnn.kernels.settling import BOLD, CAREFUL, SAFE, STILL
 
     fitter = fitter_of(rng, row, fraction)
     state = fitter.begin(None)
@@ -79,8 +80,28 @@ def test_patience(row, fraction, rng):
     np.testing.assert_allclose(again.values, state.values, atol=1e-12)
 
 
+@pytest.mark.parametrize("row", [*ROWS, LEAKY], ids=str)
+@pytest.mark.parametrize("fraction", [1e-2, 1e-5, 1e-10])
+def test_what_is_kept_of_an_elimination_is_what_another_one_makes(row, fraction, rng):
+    # to the last bit: after rounds that drop knots it is done again only where these were
+    from convexnn.kernels.settling import BOLD
+
+    fitter = fitter_of(rng, row, fraction)
+    state, dropped = fitter.begin(None), 0
+    for _ in range(8):
+        extended = fitter.extend(state, fitter.price(state))
+        dropped += extended.knots.size
+        state = fitter.settle(extended, BOLD)
+        dropped -= state.knots.size
+        again = fitter.again(state.bare())
+        assert again.tau == state.tau
+        np.testing.assert_array_equal(again.values, state.values)
+        np.testing.assert_array_equal(again.slopes, state.slopes)
+    assert dropped
+
+
 def test_a_state_is_not_used_up_by_the_one_that_starts_from_it(rng):
-    from convexnn.solvers.knots import CAREFUL
+    from convexnn.kernels.settling import CAREFUL
 
     fitter = fitter_of(rng, {}, 0.01)
     state = fitter.begin(None)
@@ -116,7 +137,6 @@ def test_collector_rests_while_kernels_are_compiled(enabled):
         (gc.enable if was else gc.disable)()
 
 
-LEAKY = {"activation": "leaky_relu", "negative_slope": 0.5}
 EDGES = [(row, seed) for row in ROWS for seed in range(12)]
 # neither the kinks, counted by their signs, turn anything, nor do the outer slopes add up to anything
 CORNERS = [({}, 1031), (LEAKY, 1031), (LEAKY, 1217), (LEAKY, 1680), (LEAKY, 2357)]
@@ -127,7 +147,7 @@ def test_fit_with_given_signs(row, seed):
     # signs at random: most are wrong, and the optimum may be at any corner or edge of what the outer slopes cost
     import cvxpy as cp
 
-    from convexnn.solvers.knots import STILL
+    from convexnn.kernels.settling import STILL
 
     rng = np.random.default_rng(seed)
     fitter = fitter_of(rng, row, 10.0 ** rng.uniform(-3.0, 0.7), n=60)

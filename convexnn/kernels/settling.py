@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from convexnn.kernels import compiled, nested
-from convexnn.kernels.splines import crossing, drop_knots, fit_knots
+from convexnn.kernels.splines import drop_knots, first_crossing, fit_knots
+
+BOLD, CAREFUL, SAFE, STILL = 2.0, 1.25, 1.0, 0.0  # how many kinks of the wrong sign go at a time: see settle_knots
 
 
 @nested
@@ -20,14 +22,18 @@ def band(beta, kink, tau):
 
 
 @nested
-def anchor(beta, kink, flat, first, last, tau, forces):
-    """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given."""
-    low, high = band(beta, kink, tau)
-    forces[0], forces[1] = low, high
-    forces[2], forces[3] = beta * tau, 0.0
+def anchor(beta, kink, flat, first, last, tau, middle, forces):
+    """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given.
+
+    The middle of the band is beta tau / 2. A fit depends on differences of F alone: with another ``middle``, zero, kinks of
+    two signs differ by the same number, to the last bit, whatever tau is, if they cost a half.
+    """
+    half = beta * (kink - abs(tau) * (kink - 0.5))
+    forces[0], forces[1] = middle - half, middle + half
+    forces[2], forces[3] = middle + 0.5 * beta * tau, middle - 0.5 * beta * tau
     if flat:
-        forces[2] = high if first > 0 else low
-        forces[3] = high if last > 0 else low
+        forces[2] = forces[1] if first > 0 else forces[0]
+        forces[3] = forces[1] if last > 0 else forces[0]
 
 
 @nested
@@ -52,22 +58,24 @@ def balance(x, size, kink, knots, signs, off, side, slopes):
 
 
 @nested
-def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, values, slopes):
+def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, known, ratios, rests, values, slopes):
     """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
 
-    Returns tau, and whether all kinks are known to have come out with their signs.
+    Returns tau, whether all kinks are known to have come out with their signs, and what is ``known``: see :func:`fit_knots`.
     """
     head, tail = signs[0], signs[size - 1]
     tied_left, tied_right = flat and head == 0, flat and tail == 0
     level, forces, change = np.empty(4), np.empty(4), np.empty(4)
-    anchor(beta, kink, flat, head, tail, 0.0, level)
-    turned, right = fit_knots(
-        x, y, w, table, size, knots, signs, sums, level, level, 0.0, tied_left, tied_right, values, slopes
+    anchor(beta, kink, flat, head, tail, 0.0, 0.0, level)
+    turned, right, known = fit_knots(
+        x, y, w, table, size, knots, signs, sums, level, level, 0.0, tied_left, tied_right, known,
+        ratios, rests, values, slopes,
     )
     outer = slopes[0] + slopes[size - 2]
+    turned_level, outer_level = turned, outer
     first_side = 1.0 if outer > 0.0 else -1.0
     if not coupled or excess(kink, turned, outer, first_side) <= 0.0:
-        return 0.0, right
+        return 0.0, right, known
     # T what the kinks turn by their signs, S the sum of outer slopes: the penalty max(kink T, (T + |S|) / 2) is convex. The
     # optimum has |tau| = 1, on either side, or both parts equal; or S = 0 and T < 0, as if kinks cost a half; or S = T = 0
     short = turned_full = outer_full = turned_rate = outer_rate = 0.0
@@ -75,19 +83,23 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
         side = -first_side if trial == 1 else first_side
         cost = 0.5 if trial == 2 else kink
         # between tau = 0 and this side F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
-        anchor(beta, cost, flat, head, tail, 0.0, change)
-        anchor(beta, cost, flat, head, tail, side, forces)
+        anchor(beta, cost, flat, head, tail, 0.0, 0.0, change)
+        anchor(beta, cost, flat, head, tail, side, 0.0, forces)
         for i in range(4):
             change[i] -= forces[i]
         e = 0.0
         found = False
         # at |tau| = 1; if the outer slopes cost too little there, how the fit changes with e, then at the e that it says
         for step in range(3):
-            share = -1.0 if step == 1 else e
-            turned, _ = fit_knots(
-                x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes
-            )
-            outer = slopes[0] + slopes[size - 2]
+            if step == 1 and trial == 0:  # the two are on either side of what is sought: nothing cancels
+                turned, outer = turned_level - turned_full, outer_level - outer_full
+            else:
+                share = -1.0 if step == 1 else e
+                turned, _, known = fit_knots(
+                    x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, known,
+                    ratios, rests, values, slopes,
+                )
+                outer = slopes[0] + slopes[size - 2]
             off = excess(cost, turned, outer, side)
             if step == 0:
                 turned_full, outer_full, short = turned, outer, off
@@ -103,12 +115,13 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
                 balance(x, size, cost, knots, signs, off, side, slopes)
                 found = turned >= 0.0 or cost == 0.5
         if found and (trial < 2 or turned <= 0.0):
-            return side * (1.0 - e), False
+            return side * (1.0 - e), False, known
     # S = T = 0, by e and by a share h of what kinks cost beyond a half; some kinks are wrong: this fit will not be the last
     for i in range(4):
         level[i] -= forces[i] + change[i]
-    turned, _ = fit_knots(
-        x, y, w, table, size, knots, signs, sums, level, level, -1.0, tied_left, tied_right, values, slopes
+    turned, _, known = fit_knots(
+        x, y, w, table, size, knots, signs, sums, level, level, -1.0, tied_left, tied_right, known,
+        ratios, rests, values, slopes,
     )
     outer = slopes[0] + slopes[size - 2]
     area = turned_rate * outer - turned * outer_rate
@@ -118,39 +131,44 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
         h = (outer_rate * turned_full - turned_rate * outer_full) / area
     for i in range(4):
         change[i] = e * change[i] + h * level[i]
-    _, right = fit_knots(
-        x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, values, slopes
+    _, right, known = fit_knots(
+        x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, known,
+        ratios, rests, values, slopes,
     )
     if right:  # kinks that add up to nothing: what is left of each is rounding, and they should all go
         for k in range(size - 1):
             slopes[k] = 0.0
-    return min(max(first_side * (1.0 - e), -1.0), 1.0), False
+    return min(max(first_side * (1.0 - e), -1.0), 1.0), False, known
 
 
 @compiled
-def settle_knots(x, y, w, table, knots, signs, sums, spare, beta, kink, coupled, flat, values, slopes, aim, steps, patience):
+def settle_knots(
+    x, y, w, table, knots, signs, sums, spare, beta, kink, coupled, flat, values, slopes, aim, steps, ratios, rests, patience
+):
     """Refit, and drop kinks that come out with the wrong sign, until all are right.
 
     The fit is written to ``aim`` and ``steps``. What goes is what crosses zero within ``patience`` times the time of the
-    first crossing on the way there from ``values`` and ``slopes``; with patience 1 the values move as far as that, with
-    patience 0 nothing goes. Where these are ``aim`` and ``steps`` themselves, all wrong kinks go at once. The arrays given
-    are used up; the sums that are left are in ``spare`` after an odd number of rounds that dropped kinks. Returns tau, that
-    number, and how many knots are left.
+    first crossing on the way there from ``values`` and ``slopes``; if it is ``SAFE`` the values move as far as that, if it is
+    ``STILL`` nothing goes. If it is ``BOLD`` these are ``aim`` and ``steps`` themselves, so that all wrong kinks go at once,
+    and what is eliminated is kept in ``ratios`` and ``rests``, to be done again only where knots went; else these are
+    ``steps`` and ``aim``. The arrays given are used up; the sums left are in ``spare`` after an odd number of rounds
+    that dropped kinks. Returns tau, that number, and how many knots are left.
     """
-    size, rounds = knots.size, 0
+    size, rounds, known = knots.size, 0, np.nan
     while True:
-        tau, right = refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, aim, steps)
-        first = np.inf
-        if not right and patience > 0.0:
-            for k in range(size):
-                first = min(first, crossing(signs, slopes, steps, k, size - 1))
-                if first == 0.0:
-                    break
+        tau, right, known = refit_knots(
+            x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, known, ratios, rests, aim, steps
+        )
+        if right or patience == STILL:
+            return tau, rounds, size
+        first = first_crossing(size, signs, slopes, steps, 0.0, patience == BOLD)
         if first == np.inf:
             return tau, rounds, size
-        if patience == 1.0:
+        if patience != BOLD:
+            first_crossing(size, signs, slopes, steps, patience * first, True)
+        if patience == SAFE:
             for k in range(size):
                 values[k] += first * (aim[k] - values[k])
-        size = drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, steps, patience * first, spare)
+        size = drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, ratios, rests, spare)
         sums, spare = spare, sums
         rounds += 1

@@ -12,6 +12,7 @@ from convexnn.kernels import compiled, nested
 from convexnn.kernels.blocks import segment_sums
 
 SHORT = 8
+UNKNOWN = -1.0  # of ratios that are not negative
 
 
 @nested
@@ -57,35 +58,44 @@ def insert_knots(
 
 
 @nested
-def crossing(signs, slopes, aim, k, last):
-    """Return when, on the way from ``slopes`` to ``aim``, the kink at knot k crosses zero; infinite where it does not."""
-    sign = signs[k]
-    if sign == 0:
+def crossing(sign, now, aim):
+    """Return when, on the way from turning by ``now`` to turning by ``aim``, a kink of this sign crosses zero, or never."""
+    now *= sign
+    aim *= sign
+    if sign == 0 or aim > 0.0:
         return np.inf
-    now = turned = 0.0
-    if k > 0:
-        now -= slopes[k - 1]
-        turned -= aim[k - 1]
-    if k < last:
-        now += slopes[k]
-        turned += aim[k]
-    turned *= sign
-    if turned > 0.0:
-        return np.inf
-    now = max(sign * now, 0.0)
-    return now / max(now - turned, 1e-300)
+    return now / (now - aim) if now > 0.0 else 0.0
 
 
 @nested
-def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, reach, to_sums):
-    """Drop the kinks that cross zero no later than ``reach`` on the way from ``slopes`` to ``aim``, with their knots.
+def first_crossing(size, signs, slopes, aim, reach, drop):
+    """Return when the first of the kinks crosses zero on the way from ``slopes`` to ``aim``.
 
-    Knots, signs, values and slopes change in place, and ``to_sums`` takes the new sums: those of segments beside a knot that
-    goes are merged. Returns how many knots are left.
+    With ``drop``, signs of those that do no later than ``reach`` become zero.
     """
+    first = np.inf
+    before = aim_before = after = aim_after = 0.0
     for k in range(size):
-        if crossing(signs, slopes, aim, k, size - 1) <= reach:
+        if k < size - 1:
+            after, aim_after = slopes[k], aim[k]
+        else:
+            after = aim_after = 0.0
+        time = crossing(signs[k], after - before, aim_after - aim_before)
+        if time < first:
+            first = time
+        if drop and time <= reach:
             signs[k] = 0
+        before, aim_before = after, aim_after
+    return first
+
+
+@nested
+def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, ratios, rests, to_sums):
+    """Drop the knots without a kink, the first and the last excepted.
+
+    Knots, signs, values, slopes and what is eliminated change in place, and ``to_sums`` takes the new sums: of segments
+    beside a knot that goes they are merged. Returns how many knots are left.
+    """
     row = to_row = last = first = 0
     while first < size - 1:
         stop = first + 1
@@ -116,6 +126,8 @@ def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, re
             to_sums[to_row, 0], to_sums[to_row, 1], to_sums[to_row, 2] = uu, ut, tt
             to_sums[to_row, 3], to_sums[to_row, 4] = yu, yt
             to_row += 1
+        ratios[last] = ratios[first] if stop == first + 1 else UNKNOWN
+        rests[last] = rests[first]
         slopes[last] = (values[stop] - values[last]) / (x[knots[stop]] - x[left])
         first = stop
         last += 1
@@ -124,21 +136,39 @@ def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, aim, re
 
 
 @nested
-def fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, values, slopes):
+def fit_knots(
+    x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, known,
+    ratios, rests, values, slopes,
+):
     """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
 
     They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is
     F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end has a flat tail and no kink:
     the value of its neighbour. A negative share means ``change`` alone, without data. Returns what the kinks between the
-    ends turn, counted by the signs, and whether all kinks, those of the ends too, have the sign that they should.
+    ends turn, counted by the signs, whether all kinks, those of the ends too, have the sign that they should, and what is
+    ``known`` to the next call.
+
+    That is by how much the multipliers at kinks of either sign differ, if what is eliminated, values[k] = rests[k] -
+    ratios[k] values[k + 1], was not left in ``values`` and ``slopes``. Where this is the same it is done again only from the
+    first segment, and from those whose ratio is ``UNKNOWN``, until its numbers repeat, to the last bit.
     """
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
+    apart = kept * (forces[1] - forces[0]) + part * (change[1] - change[0])
+    again = share >= 0.0 and apart == known
     diagonal = w[knots[0]]
     out = data * diagonal * y[knots[0]]
     here = 2
     row, last = 0, size - 1
+    same = again
     for k in range(size - 1):
         left, right = knots[k], knots[k + 1]
+        there = 3 if k == size - 2 else int(signs[k + 1] > 0)
+        # the first and the last segment are made anew, whatever the ends have become
+        same = same and 0 < k < size - 2 and ratios[k] >= 0.0
+        if same and k < size - 3 and ratios[k + 1] >= 0.0:
+            row += right - left > SHORT + 1
+            here = there
+            continue
         if right - left > SHORT + 1:
             uu, ut, tt = sums[row, 0], sums[row, 1], sums[row, 2]
             yu, yt = sums[row, 3], sums[row, 4]
@@ -147,32 +177,31 @@ def fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, share, t
             uu, ut, tt, yu, yt = segment_sums(x, y, w, table, left, right)
         else:
             uu = ut = tt = yu = yt = 0.0
-        there = 3 if k == size - 2 else int(signs[k + 1] > 0)
         # equal multipliers at both ends cancel here, exactly, whatever the length
         pull = (kept * (forces[there] - forces[here]) + part * (change[there] - change[here])) / (x[right] - x[left])
         here = there
-        diagonal += uu
-        out += data * yu - pull
         next_diagonal = w[right] + tt
         next_out = data * (w[right] * y[right] + yt) + pull
-        if k == 0 and tied_left:
+        if not same:
+            diagonal += uu
+            out += data * yu - pull
+        if (k == 0 and tied_left) or (k == size - 2 and tied_right):
             next_diagonal += diagonal + 2.0 * ut
             next_out += out
-        elif k == size - 2 and tied_right:
-            next_diagonal += diagonal + 2.0 * ut
-            next_out += out
-            last = k
+            if k > 0:
+                last = k
         else:
-            # the slopes' place holds what is eliminated until the values are known
-            inverse = 1.0 / diagonal
-            slopes[k], values[k] = ut * inverse, out * inverse
-            next_diagonal -= slopes[k] * ut
-            next_out -= slopes[k] * out
+            if not same:
+                ratio, rest = ut / diagonal, out / diagonal
+                same = again and ratio == ratios[k] and rest == rests[k]
+                ratios[k], rests[k] = ratio, rest
+            next_diagonal -= ratios[k] * ut
+            next_out -= rests[k] * ut
         diagonal, out = next_diagonal, next_out
     for k in range(last, size):
         values[k] = out / diagonal
     for k in range(last - 1, -1, -1):
-        values[k] = values[k + 1] if k == 0 and tied_left else values[k] - slopes[k] * values[k + 1]
+        values[k] = values[k + 1] if k == 0 and tied_left else rests[k] - ratios[k] * values[k + 1]
     turned, right_signs = 0.0, True
     for k in range(size - 1):
         slopes[k] = (values[k + 1] - values[k]) / (x[knots[k + 1]] - x[knots[k]])
@@ -182,7 +211,7 @@ def fit_knots(x, y, w, table, size, knots, signs, sums, forces, change, share, t
             right_signs &= kink > 0.0
     right_signs &= signs[0] == 0 or signs[0] * slopes[0] > 0.0
     right_signs &= signs[size - 1] == 0 or signs[size - 1] * slopes[size - 2] < 0.0
-    return turned, right_signs
+    return turned, right_signs, apart if share >= 0.0 and ratios is not slopes else np.nan
 
 
 # the same for callers that are not compiled

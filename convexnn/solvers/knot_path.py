@@ -231,7 +231,7 @@ class KnotPath:
         """Return values, slopes and what kinks turn, of the data (share 0) or of forces alone (share -1)."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
         given = state.knots.size, *state[:3], forces, forces, share, *self.fitter.tied(state)
-        turned, _ = fit_knots_alone(*self.fitter.data, *given, values, slopes)
+        turned, _, _ = fit_knots_alone(*self.fitter.data, *given, np.nan, slopes, values, values, slopes)
         return values, slopes, np.array(turned)
 
     def unit_forces(self, state: State, side: float) -> tuple[Array, Array]:

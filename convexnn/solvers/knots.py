@@ -22,14 +22,13 @@ from convexnn.dictionaries.base import SplineDictionary
 from convexnn.dictionaries.sums import ramp_sums
 from convexnn.duality import RESOLUTION, Gap, Problem, Violations, better, bound
 from convexnn.kernels.blocks import block_table, price_segments, segment_sums
-from convexnn.kernels.settling import anchor, band, settle_knots
+from convexnn.kernels.settling import BOLD, CAREFUL, SAFE, STILL, anchor, band, settle_knots
 from convexnn.kernels.splines import SHORT, insert_knots
 from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
 SLACK = 1e-14
 BEGINNING = 24  # knots
-BOLD, CAREFUL, SAFE, STILL = 2.0, 1.25, 1.0, 0.0  # how many kinks of the wrong sign go at a time: see Fitter.settle
 NOTHING = np.empty(0)
 NONE, NO_RATIOS = (np.empty((0, 2), np.int64),), (NOTHING,)
 
@@ -107,7 +106,7 @@ class Fitter:
         places = (np.arange(1, count + 1) * (self.x.size - 1) // (count + 1)).astype(np.int32)
         state = self.insert(line, places, np.ones(count, np.int8))
         fit, free = (state.values, state.slopes), (0.0, self.norm.kink, False, self.norm.flat)
-        settle_knots(*self.data, *state[:3], state.sums, *free, *fit, *fit, STILL)
+        settle_knots(*self.data, *state[:3], state.sums, *free, *fit, *fit, *fit[::-1], STILL)
         return self.settle(state._replace(signs=self._kinks(state.slopes)), CAREFUL)
 
     def _kinks(self, slopes: Array) -> NDArray[np.int8]:
@@ -124,7 +123,7 @@ class Fitter:
             return state
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
         fit = values, slopes
-        tau, _, _ = settle_knots(*self.data, *state[:3], state.sums, *self.costs, *fit, *fit, STILL)
+        tau, _, _ = settle_knots(*self.data, *state[:3], state.sums, *self.costs, *fit, *fit, *fit[::-1], STILL)
         return state._replace(values=values, slopes=slopes, tau=tau)
 
     def resettle(self, state: State) -> State:
@@ -234,7 +233,8 @@ class Fitter:
     def forces(self, state: State, tau: float) -> Array:
         """Return F at kinks downwards and upwards, at the first point and at the last."""
         forces = np.empty(4)
-        anchor(self.beta, self.norm.kink, self.norm.flat, state.signs[0], state.signs[-1], tau, forces)
+        norm, middle = self.norm, 0.5 * self.beta * tau
+        anchor(self.beta, norm.kink, norm.flat, state.signs[0], state.signs[-1], tau, middle, forces)
         return forces
 
     def tries(self, state: State, sweep: Sweep) -> list[float]:
@@ -253,10 +253,11 @@ class Fitter:
         then the objective never rises, and every call ends. ``BOLD``, for which there need be no values, all go at once.
         """
         knots, signs, sums, values, slopes, _ = state
-        # in place of the values before: then all crossings are at once
-        aim, steps = (values, slopes) if patience == BOLD else (np.empty(knots.size), np.empty(slopes.size))
         spare = np.empty((min(knots.size, self.most_sums), 5))
+        more, fewer = np.empty(knots.size), np.empty(slopes.size)
+        # bold, the fit takes the place of the values before: then all crossings are at once
+        aim, steps = (values, slopes) if patience == BOLD else (more, fewer)
         tau, rounds, size = settle_knots(
-            *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, patience
+            *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, fewer, more, patience
         )
         return State(knots[:size], signs[:size], spare if rounds % 2 else sums, aim[:size], steps[: size - 1], tau)

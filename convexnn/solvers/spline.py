@@ -37,7 +37,8 @@ class Carry:
 
 def solve(problem: Problem, *, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
     """Solve the problem to a relative duality gap of ``tol`` in at most ``max_iter`` pricing sweeps."""
-    from convexnn.solvers.knots import SAFE, Fitter
+    from convexnn.kernels.settling import SAFE
+    from convexnn.solvers.knots import Fitter
 
     carry = getattr(start, "carry", None)
     if isinstance(carry, Carry) and carry.data is problem.data:
