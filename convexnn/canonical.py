@@ -18,7 +18,7 @@ from scipy.linalg import qr
 
 from convexnn.extended import is_extended, scatter
 from convexnn.losses import SQUARED, Loss, power_of_two
-from convexnn.sorting import sorted_order
+from convexnn.sorting import sort
 
 Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -252,8 +252,8 @@ def _merge_single(
     if (x[1:] >= x[:-1]).all():
         x = x.copy()
     else:
-        order = sorted_order(x, center, scale)
-        x, y = x.take(order), y.take(order)  # half the time of indexing
+        x, order = sort(x, center)
+        y = y.take(order)
         w = w.take(order) if w.strides[0] else w
     points = x - center
     points /= scale

@@ -1,31 +1,30 @@
-"""The order of the inputs, from 16 bits of each where that is faster."""
+"""The order of the inputs, by a sort of whole numbers: numpy has those sorted in half the time that an order takes it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-KEYS = 1 << 16
+MAGNITUDE = np.int64(2**63 - 1)
 
 
-def sorted_order(x: NDArray[np.float64], center: float, scale: float) -> NDArray[np.int64]:
-    """Return the permutation that sorts x, of which ``(x - center) / scale`` is within [-1, 1].
+def sort(x: NDArray[np.float64], center: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return x in ascending order, and the permutation that puts it there.
 
-    Numbers are put into the order of 16-bit keys by counting, and from there into their own by a merge sort, which is one
-    pass over them where few share a key: a quarter of the time of ``numpy.argsort`` for 10,000.
+    What is sorted is the bits of ``x - center``, which order as these do, with the place of each in its last bits: beside a
+    million places 44 bits are left of a number. Where that was not enough a merge sort, quick where little is out of order,
+    or a sort of all, does the rest.
     """
-    if x.size > KEYS:
-        return np.argsort(x)
-    sample = np.sort((x[:: max(1, x.size // 63)] - center) / scale)
-    middle, width = sample[sample.size // 2], sample[-1 - sample.size // 4] - sample[sample.size // 4]
-    if not width > 0.0:
-        return np.argsort(x)
-    # from -1 to 1 along a curve that spreads heavy tails as well as an even middle
-    keys = x - center
-    keys /= scale
-    keys -= middle
-    keys /= width + np.abs(keys)
-    keys += 1.0
-    keys *= 0.5 * (KEYS - 1)
-    first = keys.astype(np.uint16).argsort(kind="stable")
-    return first.take(x.take(first).argsort(kind="stable"))
+    keys = (x + (0.0 - center)).view(np.int64)  # a sum, in which -0.0 becomes 0.0
+    keys ^= (keys >> 63) & MAGNITUDE  # of negative numbers the magnitude counts downwards
+    places = (1 << (x.size - 1).bit_length()) - 1
+    keys &= ~places
+    keys |= np.arange(x.size)
+    keys.sort()
+    keys &= places
+    out = x.take(keys)  # half the time of indexing
+    wrong = np.count_nonzero(out[1:] < out[:-1])
+    if wrong == 0:
+        return out, keys
+    order = keys.take(out.argsort(kind="stable")) if 64 * wrong < x.size else np.argsort(x)
+    return x.take(order), order

@@ -148,8 +148,8 @@ def settle_knots(
     """Refit, and drop kinks that come out with the wrong sign, until all are right.
 
     The fit is written to ``aim`` and ``steps``. What goes is what crosses zero within ``patience`` times the time of the
-    first crossing on the way there from ``values`` and ``slopes``; if it is ``SAFE`` the values move as far as that, if it is
-    ``STILL`` nothing goes. If it is ``BOLD`` these are ``aim`` and ``steps`` themselves, so that all wrong kinks go at once,
+    first crossing on the way there from ``values`` and ``slopes``; if ``SAFE`` the values move as far as that, if
+    ``STILL`` nothing goes. If ``BOLD`` these are ``aim`` and ``steps`` themselves, so that all wrong kinks go at once,
     and what is eliminated is kept in ``ratios`` and ``rests``, to be done again only where knots went; else these are
     ``steps`` and ``aim``. The arrays given are used up; the sums left are in ``spare`` after an odd number of rounds
     that dropped kinks. Returns tau, that number, and how many knots are left.
