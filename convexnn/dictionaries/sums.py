@@ -14,4 +14,6 @@ def ramp_sums(points: Array, lam: Array) -> Array:
         return extended.ramp_sums(points, lam).astype(np.float64)
     from convexnn.kernels import sweeps
 
-    return sweeps.ramp_sums(points, np.ascontiguousarray(lam, dtype=np.float64))
+    out = np.empty(points.size)
+    sweeps.ramp_sums(points, np.ascontiguousarray(lam, dtype=np.float64), out)
+    return out

@@ -10,24 +10,22 @@ there: few blocks are ever looked into, and a sweep costs a small part of a pass
 
 from __future__ import annotations
 
-import numpy as np
-
 from convexnn.kernels import compiled
 
 BLOCK = 64
 
 
 @compiled
-def block_table(x, y, w):
-    """Return for every full block: weight, mean position, mean target, spread of positions, slope, squares, low, high, tent.
+def describe_blocks(x, y, w, table, t):
+    """Write a row of the table for every full block of points; ``t`` has room for the positions in one.
+
+    Its columns: weight, mean position, mean target, spread of positions, slope, squares, low, high, tent.
 
     Positions t run from 0 to 1 over the block, and ``slope`` is that of the regression line, which leaves ``squares``.
     Priced with its residuals, a curve that is zero at both ends of the block stays between ``low`` and ``high``; ``tent`` is
     the largest such curve for residuals of one everywhere.
     """
-    count = x.size // BLOCK
-    table, t = np.empty((count, 9)), np.empty(BLOCK)
-    for b in range(count):
+    for b in range(table.shape[0]):
         begin = b * BLOCK
         length = x[begin + BLOCK - 1] - x[begin]
         weight = place = level = 0.0
@@ -58,11 +56,12 @@ def block_table(x, y, w):
             squares += w[n] * error * error
             rate += w[n] * error
             fall += w[n]
-            low, high, tent = min(low, curve), max(high, curve), max(tent, -hull)
+            low = curve if curve < low else low
+            high = curve if curve > high else high
+            tent = -hull if -hull > tent else tent
         table[b, 0], table[b, 1], table[b, 2] = weight, place, level
         table[b, 3], table[b, 4], table[b, 5] = spread, slope, squares
         table[b, 6], table[b, 7], table[b, 8] = low, high, tent
-    return table
 
 
 @compiled
@@ -166,8 +165,10 @@ def price_segments(
                 pull = table[b, 0] * off
                 here = f + rate * (x[i] - x[i - 1])
                 there = here + stretch * (rate + pull * (1.0 - place) - table[b, 3] * lean)
-                far = max(abs(off - lean * place), abs(off + lean * (1.0 - place))) * table[b, 8]
-                bottom, top = min(here, there) + table[b, 6] - far, max(here, there) + table[b, 7] + far
+                at_start, at_stop = abs(off - lean * place), abs(off + lean * (1.0 - place))
+                far = (at_start if at_start > at_stop else at_stop) * table[b, 8]
+                bottom = (here if here < there else there) + table[b, 6] - far
+                top = (here if here > there else there) + table[b, 7] + far
                 whole = 1 if bottom > high else -1 if top < low else 0
                 if whole != 0 or (bottom >= low and top <= high):
                     if whole != 0:  # of its ends the one farther from the band will do; as below: a call doubles the time
@@ -178,7 +179,8 @@ def price_segments(
                             peak = f
                             n = i if at_first else stop - 1
                             found[count - 1], sides[count - 1], peaks[count - 1] = n, whole, f
-                        least, greatest = min(least, bottom), max(greatest, top)
+                        least = bottom if bottom < least else least
+                        greatest = top if top > greatest else greatest
                     f = there
                     rate += pull
                     side = whole
@@ -201,5 +203,6 @@ def price_segments(
     jump = -before - at_knot
     mismatch += jump * jump / w[knots[-1]]
     for i in range(count):
-        least, greatest = min(least, peaks[i]), max(greatest, peaks[i])
+        least = peaks[i] if peaks[i] < least else least
+        greatest = peaks[i] if peaks[i] > greatest else greatest
     return count, least, greatest, first, f, squares, mismatch, turns

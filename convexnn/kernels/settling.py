@@ -22,18 +22,19 @@ def band(beta, kink, tau):
 
 
 @nested
-def anchor(beta, kink, flat, first, last, tau, middle, forces):
-    """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given.
+def anchor(beta, kink, flat, first, last, tau, middle, forces, row):
+    """Write F at kinks downwards and upwards, at the first point and at the last, of which the signs are given, to a row.
 
     The middle of the band is beta tau / 2. A fit depends on differences of F alone: with another ``middle``, zero, kinks of
     two signs differ by the same number, to the last bit, whatever tau is, if they cost a half.
     """
     half = beta * (kink - abs(tau) * (kink - 0.5))
-    forces[0], forces[1] = middle - half, middle + half
-    forces[2], forces[3] = middle + 0.5 * beta * tau, middle - 0.5 * beta * tau
+    low, high = middle - half, middle + half
+    forces[row, 0], forces[row, 1] = low, high
+    forces[row, 2], forces[row, 3] = middle + 0.5 * beta * tau, middle - 0.5 * beta * tau
     if flat:
-        forces[2] = forces[1] if first > 0 else forces[0]
-        forces[3] = forces[1] if last > 0 else forces[0]
+        forces[row, 2] = high if first > 0 else low
+        forces[row, 3] = high if last > 0 else low
 
 
 @nested
@@ -58,17 +59,19 @@ def balance(x, size, kink, knots, signs, off, side, slopes):
 
 
 @nested
-def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, known, ratios, rests, values, slopes):
+def refit_knots(
+    x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, forces, known, ratios, rests, values, slopes
+):
     """Minimise over the values at the knots, and over tau, with the signs of the kinks fixed.
 
     Returns tau, whether all kinks are known to have come out with their signs, and what is ``known``: see :func:`fit_knots`.
     """
     head, tail = signs[0], signs[size - 1]
     tied_left, tied_right = flat and head == 0, flat and tail == 0
-    level, forces, change = np.empty(4), np.empty(4), np.empty(4)
-    anchor(beta, kink, flat, head, tail, 0.0, 0.0, level)
+    for row in range(2):
+        anchor(beta, kink, flat, head, tail, 0.0, 0.0, forces, row)
     turned, right, known = fit_knots(
-        x, y, w, table, size, knots, signs, sums, level, level, 0.0, tied_left, tied_right, known,
+        x, y, w, table, size, knots, signs, sums, forces, 0.0, tied_left, tied_right, known,
         ratios, rests, values, slopes,
     )
     outer = slopes[0] + slopes[size - 2]
@@ -83,10 +86,10 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
         side = -first_side if trial == 1 else first_side
         cost = 0.5 if trial == 2 else kink
         # between tau = 0 and this side F is linear in e = 1 - |tau|, and e is small where a kink is close to an end
-        anchor(beta, cost, flat, head, tail, 0.0, 0.0, change)
-        anchor(beta, cost, flat, head, tail, side, 0.0, forces)
+        anchor(beta, cost, flat, head, tail, side, 0.0, forces, 0)
+        anchor(beta, cost, flat, head, tail, 0.0, 0.0, forces, 1)
         for i in range(4):
-            change[i] -= forces[i]
+            forces[1, i] -= forces[0, i]
         e = 0.0
         found = False
         # at |tau| = 1; if the outer slopes cost too little there, how the fit changes with e, then at the e that it says
@@ -96,7 +99,7 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
             else:
                 share = -1.0 if step == 1 else e
                 turned, _, known = fit_knots(
-                    x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, known,
+                    x, y, w, table, size, knots, signs, sums, forces, share, tied_left, tied_right, known,
                     ratios, rests, values, slopes,
                 )
                 outer = slopes[0] + slopes[size - 2]
@@ -110,17 +113,21 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
                 turned_rate, outer_rate = turned, outer
                 # at tau = 0 they cost too much on the first side, but for rounding: there is such an e <= 1
                 found = off > 0.0 and short <= 0.0 and (trial == 0 or -short <= trial * off)
-                e = min(-short / off, max(trial, 1.0)) if found else 1.0
+                e, most = -short / off if found else 1.0, 2.0 if trial == 2 else 1.0
+                e = most if e > most else e
             elif found:
                 balance(x, size, cost, knots, signs, off, side, slopes)
                 found = turned >= 0.0 or cost == 0.5
         if found and (trial < 2 or turned <= 0.0):
             return side * (1.0 - e), False, known
     # S = T = 0, by e and by a share h of what kinks cost beyond a half; some kinks are wrong: this fit will not be the last
+    anchor(beta, kink, flat, head, tail, 0.0, 0.0, forces, 2)
     for i in range(4):
-        level[i] -= forces[i] + change[i]
+        change = forces[1, i]
+        forces[1, i] = forces[2, i] - (forces[0, i] + change)
+        forces[2, i] = change
     turned, _, known = fit_knots(
-        x, y, w, table, size, knots, signs, sums, level, level, -1.0, tied_left, tied_right, known,
+        x, y, w, table, size, knots, signs, sums, forces, -1.0, tied_left, tied_right, known,
         ratios, rests, values, slopes,
     )
     outer = slopes[0] + slopes[size - 2]
@@ -130,20 +137,24 @@ def refit_knots(x, y, w, table, size, knots, signs, sums, beta, kink, coupled, f
         e = (turned * outer_full - turned_full * outer) / area
         h = (outer_rate * turned_full - turned_rate * outer_full) / area
     for i in range(4):
-        change[i] = e * change[i] + h * level[i]
+        forces[1, i] = e * forces[2, i] + h * forces[1, i]
     _, right, known = fit_knots(
-        x, y, w, table, size, knots, signs, sums, forces, change, 1.0, tied_left, tied_right, known,
+        x, y, w, table, size, knots, signs, sums, forces, 1.0, tied_left, tied_right, known,
         ratios, rests, values, slopes,
     )
     if right:  # kinks that add up to nothing: what is left of each is rounding, and they should all go
         for k in range(size - 1):
             slopes[k] = 0.0
-    return min(max(first_side * (1.0 - e), -1.0), 1.0), False, known
+    tau = first_side * (1.0 - e)
+    if abs(tau) > 1.0:
+        tau /= abs(tau)
+    return tau, False, known
 
 
 @compiled
 def settle_knots(
-    x, y, w, table, knots, signs, sums, spare, beta, kink, coupled, flat, values, slopes, aim, steps, ratios, rests, patience
+    x, y, w, table, knots, signs, sums, spare, beta, kink, coupled, flat, values, slopes, aim, steps, ratios, rests,
+    forces, patience,
 ):
     """Refit, and drop kinks that come out with the wrong sign, until all are right.
 
@@ -151,13 +162,13 @@ def settle_knots(
     first crossing on the way there from ``values`` and ``slopes``; if ``SAFE`` the values move as far as that, if
     ``STILL`` nothing goes. If ``BOLD`` these are ``aim`` and ``steps`` themselves, so that all wrong kinks go at once,
     and what is eliminated is kept in ``ratios`` and ``rests``, to be done again only where knots went; else these are
-    ``steps`` and ``aim``. The arrays given are used up; the sums left are in ``spare`` after an odd number of rounds
-    that dropped kinks. Returns tau, that number, and how many knots are left.
+    ``steps`` and ``aim``. The arrays given are used up, ``forces`` (3, 4) among them; the sums left are in ``spare``
+    after an odd number of rounds that dropped kinks. Returns tau, that number, and how many knots are left.
     """
     size, rounds, known = knots.size, 0, np.nan
     while True:
         tau, right, known = refit_knots(
-            x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, known, ratios, rests, aim, steps
+            x, y, w, table, size, knots, signs, sums, beta, kink, coupled, flat, forces, known, ratios, rests, aim, steps
         )
         if right or patience == STILL:
             return tau, rounds, size

@@ -137,14 +137,14 @@ def drop_knots(x, y, w, table, size, knots, signs, sums, values, slopes, ratios,
 
 @nested
 def fit_knots(
-    x, y, w, table, size, knots, signs, sums, forces, change, share, tied_left, tied_right, known,
+    x, y, w, table, size, knots, signs, sums, forces, share, tied_left, tied_right, known,
     ratios, rests, values, slopes,
 ):
-    """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces + share * change`` there.
+    """Solve for the values at the knots, and the slopes, that answer to multipliers ``forces[0] + share * forces[1]``.
 
     They are four: at kinks downwards, at kinks upwards, at the first point and at the last. The multiplier at a knot is
     F = sum_n lam_n max(x_n - x_knot, 0), so that lam is the second difference of F. A tied end has a flat tail and no kink:
-    the value of its neighbour. A negative share means ``change`` alone, without data. Returns what the kinks between the
+    the value of its neighbour. A negative share means ``forces[1]`` alone, without data. Returns what the kinks between the
     ends turn, counted by the signs, whether all kinks, those of the ends too, have the sign that they should, and what is
     ``known`` to the next call.
 
@@ -153,7 +153,7 @@ def fit_knots(
     first segment, and from those whose ratio is ``UNKNOWN``, until its numbers repeat, to the last bit.
     """
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
-    apart = kept * (forces[1] - forces[0]) + part * (change[1] - change[0])
+    apart = kept * (forces[0, 1] - forces[0, 0]) + part * (forces[1, 1] - forces[1, 0])
     again = share >= 0.0 and apart == known
     diagonal = w[knots[0]]
     out = data * diagonal * y[knots[0]]
@@ -178,7 +178,8 @@ def fit_knots(
         else:
             uu = ut = tt = yu = yt = 0.0
         # equal multipliers at both ends cancel here, exactly, whatever the length
-        pull = (kept * (forces[there] - forces[here]) + part * (change[there] - change[here])) / (x[right] - x[left])
+        jump = kept * (forces[0, there] - forces[0, here]) + part * (forces[1, there] - forces[1, here])
+        pull = jump / (x[right] - x[left])
         here = there
         next_diagonal = w[right] + tt
         next_out = data * (w[right] * y[right] + yt) + pull

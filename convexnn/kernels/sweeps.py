@@ -8,16 +8,13 @@ from convexnn.kernels import compiled
 
 
 @compiled
-def ramp_sums(x, lam):
-    """Return F with F[i] = sum_n lam[n] * max(x[n] - x[i], 0), for sorted x."""
-    n = x.size
-    out = np.empty(n)
-    out[n - 1] = 0.0
-    tail = 0.0
-    for i in range(n - 2, -1, -1):
+def ramp_sums(x, lam, out):
+    """Write F with F[i] = sum_n lam[n] * max(x[n] - x[i], 0), for sorted x."""
+    tail = here = out[x.size - 1] = 0.0
+    for i in range(x.size - 2, -1, -1):
         tail += lam[i + 1]
-        out[i] = out[i + 1] + tail * (x[i + 1] - x[i])
-    return out
+        here += tail * (x[i + 1] - x[i])
+        out[i] = here
 
 
 @compiled

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convexnn.canonical import EPSILON, Axis
 from convexnn.dictionaries.base import Dictionary, Rows, SplineDictionary, SplineNorm, StepDictionary
+from convexnn.dictionaries.sums import ramp_sums
 from convexnn.solvers.solution import Spline
 
 Array = NDArray[np.float64]
@@ -198,7 +199,7 @@ class Block:
 
         ``strongest`` asks for the farthest alone; where there are no kinks yet but tails must be flat, of each side.
         """
-        from convexnn.kernels.sweeps import excursions, ramp_sums
+        from convexnn.kernels.sweeps import excursions
 
         kind, none = self.kind, (np.empty(0, np.int64), np.empty(0), np.empty(0))
         middle, half = self.band()

@@ -230,7 +230,7 @@ class KnotPath:
     def _solve(self, state: State, forces: Array, share: float) -> tuple[Array, Array, Array]:
         """Return values, slopes and what kinks turn, of the data (share 0) or of forces alone (share -1)."""
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
-        given = state.knots.size, *state[:3], forces, forces, share, *self.fitter.tied(state)
+        given = state.knots.size, *state[:3], np.array([forces, forces]), share, *self.fitter.tied(state)
         turned, _, _ = fit_knots_alone(*self.fitter.data, *given, np.nan, slopes, values, values, slopes)
         return values, slopes, np.array(turned)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from convexnn.dictionaries.base import SplineDictionary
 from convexnn.dictionaries.sums import ramp_sums
 from convexnn.duality import RESOLUTION, Gap, Problem, Violations, better, bound
-from convexnn.kernels.blocks import block_table, price_segments, segment_sums
+from convexnn.kernels.blocks import BLOCK, describe_blocks, price_segments, segment_sums
 from convexnn.kernels.settling import BOLD, CAREFUL, SAFE, STILL, anchor, band, settle_knots
 from convexnn.kernels.splines import SHORT, insert_knots
 from convexnn.solvers.solution import Spline
@@ -78,6 +78,13 @@ class Sweep(NamedTuple):
         return self._replace(places=self.places[inner], sides=self.sides[inner], peaks=self.peaks[inner], ends=ends)
 
 
+def block_table(x: Array, y: Array, w: Array) -> Array:
+    """Return what is known of the data block by block."""
+    table = np.empty((x.size // BLOCK, 9))
+    describe_blocks(x, y, w, table, np.empty(BLOCK))
+    return table
+
+
 class Fitter:
     """The problem in function space: data, norm and beta, with the steps that the driver combines.
 
@@ -92,6 +99,7 @@ class Fitter:
         self.x, y, w = problem.data.axes[0].points, problem.data.y, problem.data.w
         self.table: Array = block_table(self.x, y, w) if table is None else table
         self.data = self.x, y, w, self.table
+        self.room = np.empty((3, 4))  # for multipliers
         self.most_sums = self.x.size // (SHORT + 1) + 1
 
     def begin(self, start: Spline | None) -> State:
@@ -106,7 +114,7 @@ class Fitter:
         places = (np.arange(1, count + 1) * (self.x.size - 1) // (count + 1)).astype(np.int32)
         state = self.insert(line, places, np.ones(count, np.int8))
         fit, free = (state.values, state.slopes), (0.0, self.norm.kink, False, self.norm.flat)
-        settle_knots(*self.data, *state[:3], state.sums, *free, *fit, *fit, *fit[::-1], STILL)
+        settle_knots(*self.data, *state[:3], state.sums, *free, *fit, *fit, *fit[::-1], self.room, STILL)
         return self.settle(state._replace(signs=self._kinks(state.slopes)), CAREFUL)
 
     def _kinks(self, slopes: Array) -> NDArray[np.int8]:
@@ -123,7 +131,7 @@ class Fitter:
             return state
         values, slopes = np.empty(state.knots.size), np.empty(state.knots.size - 1)
         fit = values, slopes
-        tau, _, _ = settle_knots(*self.data, *state[:3], state.sums, *self.costs, *fit, *fit, *fit[::-1], STILL)
+        tau, _, _ = settle_knots(*self.data, *state[:3], state.sums, *self.costs, *fit, *fit, *fit[::-1], self.room, STILL)
         return state._replace(values=values, slopes=slopes, tau=tau)
 
     def resettle(self, state: State) -> State:
@@ -232,10 +240,10 @@ class Fitter:
 
     def forces(self, state: State, tau: float) -> Array:
         """Return F at kinks downwards and upwards, at the first point and at the last."""
-        forces = np.empty(4)
+        forces = np.empty((1, 4))
         norm, middle = self.norm, 0.5 * self.beta * tau
-        anchor(self.beta, norm.kink, norm.flat, state.signs[0], state.signs[-1], tau, middle, forces)
-        return forces
+        anchor(self.beta, norm.kink, norm.flat, state.signs[0], state.signs[-1], tau, middle, forces, 0)
+        return forces[0]
 
     def tries(self, state: State, sweep: Sweep) -> list[float]:
         """Return how patient to be in the rounds that follow a state, until one is better than it.
@@ -258,6 +266,6 @@ class Fitter:
         # bold, the fit takes the place of the values before: then all crossings are at once
         aim, steps = (values, slopes) if patience == BOLD else (more, fewer)
         tau, rounds, size = settle_knots(
-            *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, fewer, more, patience
+            *self.data, knots, signs, sums, spare, *self.costs, values, slopes, aim, steps, fewer, more, self.room, patience
         )
         return State(knots[:size], signs[:size], spare if rounds % 2 else sums, aim[:size], steps[: size - 1], tau)
