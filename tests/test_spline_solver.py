@@ -17,11 +17,11 @@ LEAKY = {"activation": "leaky_relu", "negative_slope": 0.5}
 FRACTIONS = [0.3, 0.01, 1e-5]
 
 
-def fitter_of(rng, row, fraction, n=3000):
+def fitter_of(rng, row, fraction, n=3000, slope=0.0, noise=0.3):
     from convexnn.solvers.knots import Fitter
 
     x = rng.standard_cauchy(n) if row.get("depth") else rng.random(n)
-    y = np.sin(6.0 * np.arctan(x)) + 0.3 * rng.normal(size=n)
+    y = np.sin(6.0 * np.arctan(x)) + noise * rng.normal(size=n) + slope * x
     spec = Architecture(**row, shapes=(Shape(),))
     trainer = prepare(canonicalize(x[:, None], y, rng.uniform(0.5, 2.0, n)), spec, "auto")
     return Fitter(replace(trainer.unit, betas=fraction * trainer.alpha_max * trainer.unit.betas))
@@ -82,13 +82,15 @@ def test_patience(row, fraction, rng):
 
 @pytest.mark.parametrize("row", [*ROWS, LEAKY], ids=str)
 @pytest.mark.parametrize("fraction", [1e-2, 1e-5, 1e-10])
-def test_what_is_kept_of_an_elimination_is_what_another_one_makes(row, fraction, rng):
-    # to the last bit: after rounds that drop knots it is done again only where these were
+@pytest.mark.parametrize(("slope", "noise"), [(0.0, 0.3), (30.0, 0.0)])
+def test_what_is_kept_of_an_elimination_is_what_another_one_makes(row, fraction, slope, noise, rng):
+    # to the last bit: after rounds that drop knots it is done again only where these were; without noise there are long
+    # stretches of kinks of one sign, where multipliers cancel, and what a steep line costs changes them all
     from convexnn.kernels.settling import BOLD
 
-    fitter = fitter_of(rng, row, fraction)
+    fitter = fitter_of(rng, row, fraction, slope=slope, noise=noise)
     state, dropped = fitter.begin(None), 0
-    for _ in range(8):
+    for _ in range(10):
         extended = fitter.extend(state, fitter.price(state))
         dropped += extended.knots.size
         state = fitter.settle(extended, BOLD)
@@ -97,7 +99,7 @@ def test_what_is_kept_of_an_elimination_is_what_another_one_makes(row, fraction,
         assert again.tau == state.tau
         np.testing.assert_array_equal(again.values, state.values)
         np.testing.assert_array_equal(again.slopes, state.slopes)
-    assert dropped
+    assert dropped or fitter.norm.flat
 
 
 def test_a_state_is_not_used_up_by_the_one_that_starts_from_it(rng):
