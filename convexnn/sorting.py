@@ -9,7 +9,7 @@ MAGNITUDE = np.int64(2**63 - 1)
 
 
 def sort(x: NDArray[np.float64], center: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return x in ascending order, and the permutation that puts it there.
+    """Return x in ascending order, and a permutation that puts it there; equal numbers may come in any order.
 
     What is sorted is the bits of ``x - center``, which order as these do, with the place of each in its last bits: beside a
     million places 44 bits are left of a number. Where that was not enough a merge sort, quick where little is out of order,

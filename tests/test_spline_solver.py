@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from convexnn import ConvexNNRegressor
 from convexnn.architecture import Architecture, Shape
 from convexnn.canonical import canonicalize
 from convexnn.dictionaries.sums import ramp_sums
@@ -100,6 +101,64 @@ def test_what_is_kept_of_an_elimination_is_what_another_one_makes(row, fraction,
         np.testing.assert_array_equal(again.values, state.values)
         np.testing.assert_array_equal(again.slopes, state.slopes)
     assert dropped or fitter.norm.flat
+
+
+@pytest.mark.parametrize("row", [*ROWS, LEAKY], ids=str)
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_kept_on_few_points(row, seed):
+    # from signs at random near the critical alpha: of a spline with flat ends two knots are left, or one end alone turns
+    from convexnn.kernels.settling import BOLD
+
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        fitter = fitter_of(rng, row, 10.0 ** rng.uniform(-3.0, 0.1), n=int(rng.integers(4, 12)))
+        knots = np.arange(fitter.x.size, dtype=np.int32)
+        state = fitter.settle(given(fitter, knots, rng.choice([-1, 1], knots.size).astype(np.int8)), BOLD)
+        again = fitter.again(state.bare())
+        assert again.tau == state.tau
+        np.testing.assert_array_equal(again.values, state.values)
+        np.testing.assert_array_equal(again.slopes, state.slopes)
+
+
+def test_one_flat_end_and_two_knots():
+    # values and slopes hold no number yet: what is not written must not be read
+    from convexnn.kernels.splines import fit_knots_alone
+
+    x, y, w = np.array([0.0, 0.5, 1.0]), np.array([1.0, 2.0, 4.0]), np.full(3, 1.0 / 3.0)
+    for signs, tied in (([1, 0], (False, True)), ([0, 1], (True, False))):
+        values, slopes, ratios, rests = np.full(2, np.nan), np.full(1, np.nan), np.full(1, 7.0), np.full(2, 8.0)
+        knots, given_signs, sums = np.array([0, 2], np.int32), np.array(signs, np.int8), np.zeros((1, 5))
+        fixed = 2, knots, given_signs, sums, np.zeros((2, 4)), 0.0, *tied, np.nan
+        fit_knots_alone(x, y, w, np.empty((0, 9)), *fixed, ratios, rests, values, slopes)
+        np.testing.assert_allclose(values, 7.0 / 3.0)
+        assert slopes[0] == 0.0
+
+
+def test_another_multiplier_at_an_end_is_not_lost_in_rounding():
+    # the first target has all the weight: what the first kink costs changes the next row of the elimination alone
+    from convexnn.kernels.splines import fit_knots_alone
+
+    x, y, w = np.linspace(0.0, 1.0, 5), np.array([1.0, 0.0, 0.0, 0.0, 1.0]), np.array([1.0, 1e-18, 1e-18, 1e-18, 1e-18])
+    knots, signs, sums = np.arange(5, dtype=np.int32), np.array([0, -1, 1, -1, 0], np.int8), np.zeros((4, 5))
+
+    def fit(end, known, ratios, rests):
+        values, slopes, forces = np.empty(5), np.empty(4), np.zeros((2, 4))
+        forces[0] = -1e-18, 1e-18, end, -end
+        fixed = 5, knots, signs, sums, forces, 0.0, False, False, known
+        return values, fit_knots_alone(x, y, w, np.empty((0, 9)), *fixed, ratios, rests, values, slopes)[2]
+
+    kept = np.empty(4), np.empty(5)
+    _, known = fit(0.0, np.nan, *kept)
+    np.testing.assert_array_equal(fit(1e-18, known, *kept)[0], fit(1e-18, np.nan, np.empty(4), np.empty(5))[0])
+
+
+def test_a_warm_start_at_which_two_knots_are_left():
+    rng = np.random.default_rng(1533)
+    n = int(rng.integers(2, 14))
+    x, y = rng.random(n), rng.normal(size=n)
+    model = ConvexNNRegressor(depth=3, warm_start=True).fit(x[:, None], y)
+    model.set_params(alpha=model.alpha_max_ * 0.9999998455268552).fit(x[:, None], y)
+    assert model.converged_
 
 
 def test_a_state_is_not_used_up_by_the_one_that_starts_from_it(rng):

@@ -149,8 +149,9 @@ def fit_knots(
     ``known`` to the next call.
 
     That is by how much the multipliers at kinks of either sign differ, if what is eliminated, values[k] = rests[k] -
-    ratios[k] values[k + 1], was not left in ``values`` and ``slopes``. Where this is the same it is done again only from the
-    first segment, and from those whose ratio is ``UNKNOWN``, until its numbers repeat, to the last bit.
+    ratios[k] values[k + 1], was not left in ``values`` and ``slopes`` (both or neither). Where this is the same it is done
+    again only from the first segment, and from those whose ratio is ``UNKNOWN``, until its numbers repeat, to the last bit:
+    from there on nothing else has changed.
     """
     data, kept, part = (0.0, 0.0, 1.0) if share < 0.0 else (1.0, 1.0, share)
     apart = kept * (forces[0, 1] - forces[0, 0]) + part * (forces[1, 1] - forces[1, 0])
@@ -189,12 +190,13 @@ def fit_knots(
         if (k == 0 and tied_left) or (k == size - 2 and tied_right):
             next_diagonal += diagonal + 2.0 * ut
             next_out += out
-            if k > 0:
+            if k > 0 or not tied_left:
                 last = k
         else:
             if not same:
                 ratio, rest = ut / diagonal, out / diagonal
-                same = again and ratio == ratios[k] and rest == rests[k]
+                # not after the first segment: another multiplier at the end may be lost in its rest, but not in what follows
+                same = again and k > 0 and ratio == ratios[k] and rest == rests[k]
                 ratios[k], rests[k] = ratio, rest
             next_diagonal -= ratios[k] * ut
             next_out -= rests[k] * ut
