@@ -15,10 +15,10 @@ BOLD, CAREFUL, SAFE, STILL = 2.0, 1.25, 1.0, 0.0  # how many kinks of the wrong 
 
 
 @nested
-def band(beta, kink, tau):
-    """Return the bounds of F."""
+def band(beta, kink, tau, middle):
+    """Return the bounds of F, of which ``middle`` is the mean: beta tau / 2, but for a shift."""
     half = beta * (kink - abs(tau) * (kink - 0.5))
-    return 0.5 * beta * tau - half, 0.5 * beta * tau + half
+    return middle - half, middle + half
 
 
 @nested
@@ -28,8 +28,7 @@ def anchor(beta, kink, flat, first, last, tau, middle, forces, row):
     The middle of the band is beta tau / 2. A fit depends on differences of F alone: with another ``middle``, zero, kinks of
     two signs differ by the same number, to the last bit, whatever tau is, if they cost a half.
     """
-    half = beta * (kink - abs(tau) * (kink - 0.5))
-    low, high = middle - half, middle + half
+    low, high = band(beta, kink, tau, middle)
     forces[row, 0], forces[row, 1] = low, high
     forces[row, 2], forces[row, 3] = middle + 0.5 * beta * tau, middle - 0.5 * beta * tau
     if flat:

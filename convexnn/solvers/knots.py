@@ -146,7 +146,7 @@ class Fitter:
 
     def bands(self, tau: float) -> tuple[float, float]:
         """Return the bounds of F."""
-        return band(self.beta, self.norm.kink, tau)
+        return band(self.beta, self.norm.kink, tau, 0.5 * self.beta * tau)
 
     def penalty(self, state: State, turns: float) -> tuple[float, float]:
         """Return R(f), and what the dual point pairs with f over beta; equal but for rounding.
